@@ -1,0 +1,3 @@
+class Artifacts:
+    def __init__(self, parts):
+        self._parts = parts

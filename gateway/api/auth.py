@@ -1,0 +1,48 @@
+"""Who calls, and what they may do: keystonemiddleware's findings as an oslo.context, judged by oslo.policy."""
+
+import dataclasses
+
+import webob
+from keystoneauth1 import plugin
+from oslo_context import context as oslo_context
+from oslo_policy import policy as oslo_policy
+
+from gateway import errors
+
+#: Where the composition root puts the enforcer, for ``authorize``.
+ENFORCER = "gateway.enforcer"
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """The caller. ``auth`` is the token as a keystoneauth plugin, good for calls in the caller's name."""
+
+    project_id: str
+    user_id: str
+    roles: tuple[str, ...]
+    request_id: str
+    auth: plugin.BaseAuthPlugin = dataclasses.field(repr=False)
+    is_application_credential: bool = False
+
+
+def authorize(request: webob.Request, rule: str) -> Context:
+    """Raises Unauthorized without a valid token, Forbidden for one of no project, PolicyNotAuthorized."""
+    environ = request.environ
+    if environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed":
+        raise errors.Unauthorized(
+            "gateway.auth.token",
+            "A valid Keystone token is needed: send it as X-Auth-Token.",
+        )
+    seen = oslo_context.RequestContext.from_environ(environ)
+    if not seen.project_id:
+        raise errors.Forbidden("gateway.auth.scope", "The token has no project; ask Keystone for a project-scoped one.")
+    enforcer: oslo_policy.Enforcer = environ[ENFORCER]
+    enforcer.authorize(rule, {"project_id": seen.project_id}, seen, do_raise=True)
+    token_auth = environ["keystone.token_auth"]
+    return Context(
+        project_id=seen.project_id,
+        user_id=seen.user_id,
+        roles=tuple(seen.roles),
+        request_id=environ["openstack.request_id"],
+        auth=token_auth,
+    )

@@ -1,0 +1,3 @@
+class Deployments:
+    def __init__(self, parts):
+        self._parts = parts

@@ -1,0 +1,177 @@
+"""One decorator between HTTP and the domain: policy and body checked on the way in, JSON and errors on the way out."""
+
+import functools
+import json
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+import pecan
+import pecan.hooks
+import webob
+import webob.exc
+from oslo_policy import policy as oslo_policy
+
+from gateway import errors
+from gateway.api import auth
+
+LOG = logging.getLogger(__name__)
+
+#: The whole mapping of domain errors to HTTP.
+STATUS: dict[type[errors.GatewayError], int] = {
+    errors.Invalid: 400,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.QuotaExceeded: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.Unhealthy: 422,
+    errors.CloudError: 502,
+    errors.Unavailable: 503,
+    errors.Timeout: 504,
+}
+
+
+def expose(
+    *, policy: str | None, body: dict | None = None, query: dict[str, Any] | None = None, status: int = 200
+) -> Callable:
+    """Make a controller method an endpoint.
+
+    ``policy``: the rule that the caller's token must satisfy; None: no token is asked for.
+    ``body``: a JSON Schema; the method is called with ``body=``. ``query``: property schemas of the query
+    parameters that are allowed (all arrive as text; integers and booleans are converted), given as keywords.
+    The method gets ``context`` (gateway.api.auth.Context) as its keyword where ``policy`` is set, and returns
+    what becomes JSON, or None for an empty answer.
+    """
+
+    def decorate(method: Callable) -> Callable:
+        @functools.wraps(method)
+        def endpoint(self, *segments, **parameters):
+            arguments: dict[str, Any] = {}
+            if policy is not None:
+                arguments["context"] = auth.authorize(pecan.request, policy)
+            arguments.update(_checked_query(parameters, query or {}))
+            if body is not None:
+                arguments["body"] = checked_body(pecan.request, body)
+            pecan.response.status_int = status
+            return _encoded(method(self, *segments, **arguments))
+
+        endpoint.rule = policy
+        return pecan.expose(content_type="application/json")(endpoint)
+
+    return decorate
+
+
+def _encoded(result: Any) -> Any:
+    if result is None:
+        pecan.response.content_type = None
+        pecan.response.body = b""
+        return pecan.response
+    return json.dumps(result, separators=(", ", ": ")).encode()
+
+
+def checked_body(request: webob.Request, schema: dict) -> Any:
+    """The JSON body, valid by the schema. Raises Invalid that names the field, TooLarge."""
+    if request.content_type and request.content_type != "application/json":
+        raise errors.Invalid(
+            "gateway.request.content_type",
+            f"Content-Type is {request.content_type}; this call takes application/json.",
+        )
+    try:
+        body = json.loads(request.body or b"", parse_constant=_no_constant)
+    except ValueError as error:
+        raise errors.Invalid("gateway.request.json", f"The body is not JSON: {error}.") from error
+    validate(body, schema)
+    return body
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def validate(value: Any, schema: dict) -> None:
+    """Raises Invalid for the most telling of the mistakes, with its place in ``field``."""
+    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    mistake = jsonschema.exceptions.best_match(validator.iter_errors(value))
+    if mistake is not None:
+        field = ".".join(str(part) for part in mistake.absolute_path) or "body"
+        message = mistake.schema.get("error") or mistake.message
+        raise errors.Invalid("gateway.request.invalid", f"{field}: {_shorten(message)}", field=field)
+
+
+def _shorten(text: str, limit: int = 300) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _checked_query(given: dict[str, Any], allowed: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        known = ", ".join(sorted(allowed)) or "none"
+        raise errors.Invalid(
+            "gateway.request.parameter",
+            f"Unknown query parameter {unknown[0]!r}; allowed here: {known}.",
+            field=unknown[0],
+        )
+    values = {name: _converted(name, text, allowed[name]) for name, text in given.items()}
+    for name, value in values.items():
+        validate({name: value}, {"properties": {name: allowed[name]}})
+    return values
+
+
+def _converted(name: str, text: Any, schema: dict) -> Any:
+    if not isinstance(text, str):
+        raise errors.Invalid("gateway.request.parameter", f"{name} is given more than once.", field=name)
+    if schema.get("type") == "integer" and text.lstrip("-").isascii() and text.lstrip("-").isdigit():
+        return int(text)
+    if schema.get("type") == "boolean" and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return text
+
+
+class ErrorHook(pecan.hooks.PecanHook):
+    """Whatever a controller raises, and Pecan's own 404 and 405, become one kind of body."""
+
+    def on_error(self, state, error: Exception) -> webob.Response:
+        return error_response(error, state.request)
+
+
+def error_response(error: Exception, request: webob.Request) -> webob.Response:
+    request_id = request.environ.get("openstack.request_id")
+    status, code, title, detail = _described(error)
+    entry = {"status": status, "code": code, "title": title, "detail": detail, "request_id": request_id}
+    if getattr(error, "field", None):
+        entry["field"] = error.field
+    response = webob.Response(status=status, content_type="application/json", charset="UTF-8")
+    response.body = json.dumps({"errors": [entry]}).encode()
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(retry_after))
+    for header in ("Allow", "WWW-Authenticate"):
+        if header in getattr(error, "headers", {}):
+            response.headers[header] = error.headers[header]
+    return response
+
+
+def _described(error: Exception) -> tuple[int, str, str, str]:
+    if isinstance(error, errors.GatewayError):
+        for kind in type(error).__mro__:
+            if kind in STATUS:
+                return STATUS[kind], error.code, error.title, error.message
+    if isinstance(error, oslo_policy.PolicyNotAuthorized):
+        return 403, "gateway.policy.forbidden", errors.Forbidden.title, "Your roles do not allow this."
+    if isinstance(error, webob.exc.HTTPException):
+        name = error.title.lower().replace(" ", "_")
+        return error.code, f"gateway.request.{name}", error.title, _http_detail(error)
+    LOG.exception("Unexpected error", exc_info=error)
+    return 500, "gateway.internal", "Internal error", "The gateway failed; its log has more under the request id."
+
+
+def _http_detail(error: webob.exc.HTTPException) -> str:
+    if error.code == 404:
+        return "There is nothing at this URL."
+    if error.code == 405:
+        return "This URL does not take that method."
+    return error.detail or error.explanation

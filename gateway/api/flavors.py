@@ -1,0 +1,3 @@
+class Flavors:
+    def __init__(self, parts):
+        self._parts = parts

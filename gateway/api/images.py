@@ -1,0 +1,3 @@
+class Images:
+    def __init__(self, parts):
+        self._parts = parts

@@ -1,0 +1,3 @@
+class Networks:
+    def __init__(self, parts):
+        self._parts = parts

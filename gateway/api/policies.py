@@ -1,0 +1,39 @@
+"""Who may do what: reader looks, member acts, in their own project."""
+
+from oslo_config import cfg
+from oslo_policy import policy
+
+READER = "role:reader and project_id:%(project_id)s"
+MEMBER = "role:member and project_id:%(project_id)s"
+
+_RULES = (
+    ("gateway:flavors:get", READER, "See flavors", "GET", "/v1/flavors"),
+    ("gateway:images:get", READER, "See images", "GET", "/v1/images"),
+    ("gateway:networks:get", READER, "See networks", "GET", "/v1/networks"),
+    ("gateway:servers:get", READER, "See servers", "GET", "/v1/servers"),
+    ("gateway:servers:create", MEMBER, "Boot servers", "POST", "/v1/servers"),
+    ("gateway:servers:delete", MEMBER, "Delete servers", "DELETE", "/v1/servers/{id}"),
+    ("gateway:artifacts:create", MEMBER, "Upload artifacts", "POST", "/v1/artifacts"),
+    ("gateway:deployments:get", READER, "See deployments and their logs", "GET", "/v1/deployments"),
+    ("gateway:deployments:create", MEMBER, "Deploy", "POST", "/v1/deployments"),
+    ("gateway:deployments:delete", MEMBER, "Undeploy", "DELETE", "/v1/deployments/{id}"),
+    ("gateway:registry:get", READER, "Find instances", "GET", "/registry/service/types"),
+    ("gateway:registry:register", MEMBER, "Register instances", "POST", "/registry/service"),
+)
+
+
+def list_rules() -> list[policy.DocumentedRuleDefault]:
+    """For oslopolicy-sample-generator and ``enforcer``."""
+    return [
+        policy.DocumentedRuleDefault(
+            name, check, text, [{"method": method, "path": path}], scope_types=["project"]
+        )
+        for name, check, text, method, path in _RULES
+    ]
+
+
+def enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
+    """Reads ``[oslo_policy] policy_file`` over the defaults."""
+    made = policy.Enforcer(conf)
+    made.register_defaults(list_rules())
+    return made

@@ -1,0 +1,3 @@
+class Registry:
+    def __init__(self, parts):
+        self._parts = parts

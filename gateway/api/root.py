@@ -1,0 +1,63 @@
+"""The URL tree.
+
+=======  ===============================================  ===========================================
+Method   URL                                              Answer
+=======  ===============================================  ===========================================
+GET      /                                                versions, no token
+GET      /v1                                              version 1 and its resources, no token
+GET      /healthcheck                                     200 OK, no token
+GET      /v1/flavors                                      flavors
+GET      /v1/flavors/{flavor}                             one, by id or name
+GET      /v1/images                                       images
+GET      /v1/images/{image}                               one, by id or name
+GET      /v1/networks                                     networks
+GET      /v1/networks/{network}                           one, by id or name
+GET      /v1/launch-options                               flavors, images and networks at once
+GET      /v1/servers                                      the project's servers
+POST     /v1/servers                                      boot servers
+GET      /v1/servers/{server}                             one, by id or name
+DELETE   /v1/servers/{server}                             delete one
+POST     /v1/artifacts                                    upload a tar.gz
+GET      /v1/deployments                                  the project's deployments
+POST     /v1/deployments                                  deploy a service
+GET      /v1/deployments/{deployment}                     one, with its steps
+DELETE   /v1/deployments/{deployment}                     undeploy
+GET      /v1/deployments/{deployment}/log                 what its steps printed
+GET      /registry/health                                 is the registry up
+GET      /registry/service/types                          service types
+GET      /registry/service/types/{type}                   instances of a type
+GET      /registry/service/types/{type}/best              the instance to use now
+GET      /registry/service/types/{type}/{index}           one instance
+GET      /registry/service/{instance}                     one instance
+POST     /registry/service                                register an instance
+=======  ===============================================  ===========================================
+"""
+
+from gateway.api.expose import expose
+
+
+class Root:
+    """Pecan's root. The controllers of the capabilities are handed in by ``gateway.api.app``."""
+
+    def __init__(self, v1: "V1", registry):
+        self.v1 = v1
+        self.registry = registry
+
+    @expose(policy=None)
+    def index(self):
+        return {"versions": [self.v1.version()]}
+
+
+class V1:
+    def __init__(self, **resources):
+        self._names = sorted(resources)
+        for name, controller in resources.items():
+            setattr(self, name, controller)
+
+    def version(self) -> dict:
+        return {"id": "v1", "status": "CURRENT", "links": [{"rel": "self", "href": "/v1"}]}
+
+    @expose(policy=None)
+    def index(self):
+        resources = [{"name": name, "href": f"/v1/{name}"} for name in self._names]
+        return {"version": self.version(), "resources": resources}

@@ -1,0 +1,3 @@
+class Sessions:
+    def __init__(self, conf):
+        self._conf = conf

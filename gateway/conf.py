@@ -1,0 +1,122 @@
+"""Every option, in one place. ``load`` makes the ConfigOpts that is handed to the parts; none reads a global."""
+
+from collections.abc import Sequence
+
+from keystoneauth1 import loading
+from oslo_config import cfg
+from oslo_config import types as cfg_types
+from oslo_db import options as db_options
+from oslo_log import log
+
+ROLES = ("api", "engine", "monitor")
+_AUTH = "keystone_authtoken"
+
+_default = [
+    cfg.StrOpt("state_path", default="/var/lib/gateway", help="Folder for the database, artifacts and keys."),
+    cfg.MultiOpt(
+        "role",
+        item_type=cfg_types.String(choices=ROLES),
+        help="What this gatewayd runs; may be given several times. Default: all.",
+    ),
+]
+
+_api = [
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Address to listen on."),
+    cfg.PortOpt("port", default=8790, help="Port to listen on."),
+    cfg.IntOpt("workers", default=2, min=1, help="API processes."),
+    cfg.IntOpt("threads", default=8, min=1, help="Requests that one process works on at the same time."),
+    cfg.URIOpt("public_url", schemes=["http", "https"], help="How clients reach the API; default: from the request."),
+    cfg.IntOpt("max_body", default=1024 * 1024, min=1024, help="Largest JSON body, bytes."),
+    cfg.IntOpt("max_limit", default=1000, min=1, help="Most items in one page of a list, and its default."),
+]
+
+_cloud = [
+    cfg.StrOpt("region_name", help="Region of the service catalogue; default: the only one."),
+    cfg.StrOpt("interface", default="public", choices=["public", "internal", "admin"], help="Which endpoints."),
+    cfg.FloatOpt("connect_timeout", default=10, min=0.1, help="Seconds to connect to an OpenStack service."),
+    cfg.FloatOpt("timeout", default=60, min=1, help="Seconds to wait for an OpenStack service's answer."),
+    cfg.FloatOpt("boot_timeout", default=600, min=1, help="Seconds for a server to become ACTIVE."),
+    cfg.FloatOpt("delete_timeout", default=300, min=1, help="Seconds for a server to be gone."),
+]
+
+_engine = [
+    cfg.FloatOpt("poll_interval", default=0.2, min=0.05, help="Seconds between looks for new work."),
+    cfg.IntOpt("max_deployments", default=16, min=1, help="Deployments worked on at the same time."),
+    cfg.IntOpt("max_servers", default=32, min=1, help="Servers of one deployment worked on at the same time."),
+]
+
+_deploy = [
+    cfg.IntOpt("max_replicas", default=32, min=1, help="Most replicas of one deployment."),
+    cfg.IntOpt("max_artifact", default=512 * 1024 * 1024, min=1024, help="Largest artifact, bytes."),
+    cfg.FloatOpt("command_timeout", default=900, min=1, help="Seconds for one remote step (packages, setup)."),
+    cfg.FloatOpt("healthy_timeout", default=120, min=1, help="Seconds for a started service to pass its check."),
+    cfg.StrOpt("root_path", default="/opt/gateway", help="Folder on the server that holds the services."),
+]
+
+_ssh = [
+    cfg.PortOpt("port", default=22, help="Port of sshd on the servers."),
+    cfg.FloatOpt("ready_timeout", default=600, min=1, help="Seconds from ACTIVE to the first login."),
+    cfg.FloatOpt("connect_timeout", default=10, min=0.1, help="Seconds for one TCP connection."),
+    cfg.FloatOpt("banner_timeout", default=30, min=0.1, help="Seconds for sshd's banner."),
+    cfg.FloatOpt("auth_timeout", default=30, min=0.1, help="Seconds for the login."),
+    cfg.FloatOpt("retry_interval", default=0.25, min=0.05, help="Seconds between tries while a server boots."),
+]
+
+_registry = [
+    cfg.StrOpt("balancer", default="WRR", choices=["RR", "RND", "WRR", "WRND"], help="How `best` chooses."),
+    cfg.FloatOpt("refresh_interval", default=0.05, min=0.01, help="Seconds between looks for changes by others."),
+    cfg.ListOpt(
+        "blocked_networks",
+        default=["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8"],
+        help="Networks that instances may not be in: health checks must not reach the gateway's own host or the "
+        "metadata service.",
+    ),
+    cfg.IntOpt("signature_lifetime", default=365 * 86400, min=60, help="Seconds that a minted signature is valid."),
+]
+
+_monitor = [
+    cfg.IntOpt("max_checks", default=256, min=1, help="Health checks under way at the same time."),
+    cfg.FloatOpt("refresh_interval", default=0.25, min=0.05, help="Seconds between looks for new instances."),
+    cfg.BoolOpt("verify_tls", default=False, help="Verify the certificates of https instances."),
+]
+
+_secrets = [
+    cfg.StrOpt("key_repository", default="$state_path/keys", help="Folder of the Fernet keys for secrets at rest."),
+]
+
+_GROUPS: dict[str, Sequence[cfg.Opt]] = {
+    "DEFAULT": _default,
+    "api": _api,
+    "cloud": _cloud,
+    "engine": _engine,
+    "deploy": _deploy,
+    "ssh": _ssh,
+    "registry": _registry,
+    "monitor": _monitor,
+    "secrets": _secrets,
+}
+
+
+def register(conf: cfg.ConfigOpts) -> None:
+    for group, opts in _GROUPS.items():
+        if group == "DEFAULT":
+            conf.register_cli_opts(opts)
+        else:
+            conf.register_opts(opts, group)
+    log.register_options(conf)
+    conf.register_opts(db_options.database_opts, "database")
+    loading.register_auth_conf_options(conf, _AUTH)
+    conf.set_default("connection", "sqlite:///$state_path/gateway.db", "database")
+
+
+def load(argv: Sequence[str], config_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """The configuration of one process, from the command line and the files; raises oslo_config errors."""
+    conf = cfg.ConfigOpts()
+    register(conf)
+    conf(list(argv), project="gateway", default_config_files=config_files)
+    return conf
+
+
+def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:
+    """For oslo-config-generator, which writes etc/gateway/gateway.conf.sample."""
+    return list(_GROUPS.items())

@@ -1,0 +1,165 @@
+"""gatewayd: builds the parts and runs the roles, each in processes of its own under cotyledon."""
+
+import asyncio
+import os
+import pathlib
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+import cotyledon
+# Granian has no public way to serve WSGI inside a process that exists; requirements.txt holds its version.
+from granian._futures import _new_cbscheduler
+from granian._granian import ListenerSpec, SocketHolder, WorkerSignal, WSGIWorker
+from granian.http import HTTP1Settings, HTTP2Settings
+from granian.wsgi import _callback_wrapper
+from oslo_config import cfg
+from oslo_log import log
+
+from gateway import conf as options
+from gateway.api import app as api
+from gateway.cloud.sessions import Sessions
+from gateway.db import Database, schema
+from gateway.deploy.engine import Engine
+from gateway.deploy.store import DeploymentStore
+from gateway.registry.monitor import Monitor
+from gateway.registry.registry import Registry
+from gateway.registry.signature import Signer
+from gateway.registry.store import RegistryStore
+from gateway.vault import Vault
+
+LOG = log.getLogger(__name__)
+
+
+def configured(argv: Sequence[str], config_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    conf = options.load(argv, config_files)
+    log.setup(conf, "gateway")
+    return conf
+
+
+def parts(conf: cfg.ConfigOpts) -> api.Parts:
+    """Everything one process works with. Call it after any fork."""
+    database = Database(conf)
+    vault = Vault(conf.secrets.key_repository)
+    return api.Parts(
+        conf=conf,
+        sessions=Sessions(conf),
+        deployments=DeploymentStore(database, vault),
+        registry=Registry(conf, RegistryStore(database), Signer(conf, vault, database)),
+    )
+
+
+def wsgi_application(conf: cfg.ConfigOpts):
+    return api.application(parts(conf))
+
+
+class Api(cotyledon.Service):
+    """Serves the WSGI application on a socket that all API processes share."""
+
+    name = "api"
+
+    def __init__(self, worker_id: int, conf: cfg.ConfigOpts, listener: SocketHolder):
+        super().__init__(worker_id)
+        self._conf = conf
+        self._listener = listener
+        self._stop = WorkerSignal()
+        self._drained = threading.Event()
+        self._stop.add_cb(self._drained.set)  # called once every request under way is answered
+
+    def run(self) -> None:
+        serve_wsgi(wsgi_application(self._conf), self._listener, self._conf.api.threads, self._stop)
+
+    def terminate(self) -> None:
+        self._stop.set()
+        self._drained.wait()
+
+
+def serve_wsgi(application: Callable, listener: SocketHolder, threads: int, stop: WorkerSignal) -> None:
+    """Starts granian's worker in this process and returns; ``stop.set()`` drains and ends it."""
+    worker = WSGIWorker(
+        1,  # worker id
+        (None, listener),
+        None,  # IPC, for metrics
+        1,  # I/O threads
+        16,  # their blocking threads
+        threads,
+        30,  # idle seconds of a thread
+        1024,  # backpressure: requests that may wait for a thread
+        "auto",
+        HTTP1Settings(),
+        HTTP2Settings(),
+        None,  # static files
+        *(False, None, None, None, "tls1.3", None, [], False),  # TLS
+        (None, None),  # metrics
+    )
+    scheduler = _new_cbscheduler(
+        loop := asyncio.new_event_loop(),
+        _callback_wrapper(application, {"url_path_prefix": None}),
+        impl_asyncio=True,
+    )
+    worker.serve_mtr(scheduler, loop, stop)
+
+
+class EngineRole(cotyledon.Service):
+    """Runs and resumes the flows of deployments."""
+
+    name = "engine"
+
+    def __init__(self, worker_id: int, conf: cfg.ConfigOpts):
+        super().__init__(worker_id)
+        self._conf = conf
+        self._stop = threading.Event()
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        try:
+            Engine(self._conf, parts(self._conf)).run(self._stop)
+        finally:
+            self._stopped.set()
+
+    def terminate(self) -> None:
+        self._stop.set()
+        self._stopped.wait()
+
+
+class MonitorRole(cotyledon.Service):
+    """Checks the health of every registered instance."""
+
+    name = "monitor"
+
+    def __init__(self, worker_id: int, conf: cfg.ConfigOpts):
+        super().__init__(worker_id)
+        self._conf = conf
+        self._stop = threading.Event()
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        try:
+            Monitor(self._conf, parts(self._conf).registry).run(self._stop)
+        finally:
+            self._stopped.set()
+
+    def terminate(self) -> None:
+        self._stop.set()
+        self._stopped.wait()
+
+
+def main() -> int:
+    """The command ``gatewayd``."""
+    try:
+        conf = configured(sys.argv[1:])
+        roles = conf.role or options.ROLES
+        schema.upgrade(Database(conf))
+        manager = cotyledon.ServiceManager()
+        if "api" in roles:
+            listener = ListenerSpec(conf.api.host, conf.api.port, 1024).build()
+            manager.add(Api, conf.api.workers, (conf, listener))
+        if "engine" in roles:
+            manager.add(EngineRole, 1, (conf,))
+        if "monitor" in roles:
+            manager.add(MonitorRole, 1, (conf,))
+    except (cfg.Error, OSError) as error:
+        print(f"gatewayd: {error}", file=sys.stderr)
+        return 1
+    manager.run()
+    return 0

@@ -1,0 +1,72 @@
+"""Every error the domain raises: a kind (the class) and a permanent code.
+
+The HTTP status of each kind stands in one table, ``gateway.api.expose.STATUS``. Messages are written for
+the person who made the call: what is wrong, with which value, and what is allowed.
+"""
+
+
+class GatewayError(Exception):
+    """``code`` never changes between releases (``gateway.deployment.not_found``); ``message`` may."""
+
+    title = "Internal error"
+
+    def __init__(self, code: str, message: str, *, field: str | None = None, retry_after: int | None = None):
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.retry_after = retry_after
+
+
+class Invalid(GatewayError):
+    """The request is wrong as it stands; ``field`` says where."""
+
+    title = "Invalid request"
+
+
+class Unauthorized(GatewayError):
+    title = "Authentication required"
+
+
+class Forbidden(GatewayError):
+    title = "Not allowed"
+
+
+class QuotaExceeded(GatewayError):
+    title = "Quota exceeded"
+
+
+class NotFound(GatewayError):
+    """Also what belongs to another project."""
+
+    title = "Not found"
+
+
+class Conflict(GatewayError):
+    title = "Conflict"
+
+
+class TooLarge(GatewayError):
+    title = "Too large"
+
+
+class Unhealthy(GatewayError):
+    """Something was reached and does not work: a health check, a command, a service unit."""
+
+    title = "Unhealthy"
+
+
+class CloudError(GatewayError):
+    """OpenStack answered with a fault that is not the caller's."""
+
+    title = "Cloud error"
+
+
+class Unavailable(GatewayError):
+    """Try again after ``retry_after`` seconds."""
+
+    title = "Unavailable"
+
+
+class Timeout(GatewayError):
+    title = "Timed out"

@@ -1,0 +1,3 @@
+class Signer:
+    def __init__(self, conf, vault, database):
+        pass

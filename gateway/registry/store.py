@@ -1,0 +1,3 @@
+class RegistryStore:
+    def __init__(self, database):
+        self._database = database
