@@ -1,4 +1,4 @@
-"""Every option, in one place. ``load`` makes the ConfigOpts that is handed to the parts; none reads a global."""
+"""Every option, in one place. ``load`` makes the ConfigOpts handed to the parts; none reads a global."""
 
 from collections.abc import Sequence
 
@@ -25,14 +25,19 @@ _api = [
     cfg.PortOpt("port", default=8790, help="Port to listen on."),
     cfg.IntOpt("workers", default=2, min=1, help="API processes."),
     cfg.IntOpt("threads", default=8, min=1, help="Requests that one process works on at the same time."),
-    cfg.URIOpt("public_url", schemes=["http", "https"], help="How clients reach the API; default: from the request."),
+    cfg.URIOpt(
+        "public_url", schemes=["http", "https"], help="How clients reach the API; default: from the request."
+    ),
     cfg.IntOpt("max_body", default=1024 * 1024, min=1024, help="Largest JSON body, bytes."),
     cfg.IntOpt("max_limit", default=1000, min=1, help="Most items in one page of a list, and its default."),
 ]
 
 _cloud = [
     cfg.StrOpt("region_name", help="Region of the service catalogue; default: the only one."),
-    cfg.StrOpt("interface", default="public", choices=["public", "internal", "admin"], help="Which endpoints."),
+    cfg.StrOpt(
+        "interface", default="public", choices=["public", "internal", "admin"], help="Which endpoints."
+    ),
+    cfg.StrOpt("cafile", help="CA bundle for the OpenStack services; default: the system's."),
     cfg.FloatOpt("connect_timeout", default=10, min=0.1, help="Seconds to connect to an OpenStack service."),
     cfg.FloatOpt("timeout", default=60, min=1, help="Seconds to wait for an OpenStack service's answer."),
     cfg.FloatOpt("boot_timeout", default=600, min=1, help="Seconds for a server to become ACTIVE."),
@@ -40,16 +45,28 @@ _cloud = [
 ]
 
 _engine = [
+    cfg.FloatOpt(
+        "drain_timeout",
+        default=10,
+        min=0,
+        help="Seconds that steps under way get at shutdown; what is not done then goes on at the next start.",
+    ),
     cfg.FloatOpt("poll_interval", default=0.2, min=0.05, help="Seconds between looks for new work."),
     cfg.IntOpt("max_deployments", default=16, min=1, help="Deployments worked on at the same time."),
-    cfg.IntOpt("max_servers", default=32, min=1, help="Servers of one deployment worked on at the same time."),
+    cfg.IntOpt(
+        "max_servers", default=32, min=1, help="Servers of one deployment worked on at the same time."
+    ),
 ]
 
 _deploy = [
     cfg.IntOpt("max_replicas", default=32, min=1, help="Most replicas of one deployment."),
     cfg.IntOpt("max_artifact", default=512 * 1024 * 1024, min=1024, help="Largest artifact, bytes."),
-    cfg.FloatOpt("command_timeout", default=900, min=1, help="Seconds for one remote step (packages, setup)."),
-    cfg.FloatOpt("healthy_timeout", default=120, min=1, help="Seconds for a started service to pass its check."),
+    cfg.FloatOpt(
+        "command_timeout", default=900, min=1, help="Seconds for one remote step (packages, setup)."
+    ),
+    cfg.FloatOpt(
+        "healthy_timeout", default=120, min=1, help="Seconds for a started service to pass its check."
+    ),
     cfg.StrOpt("root_path", default="/opt/gateway", help="Folder on the server that holds the services."),
 ]
 
@@ -59,19 +76,34 @@ _ssh = [
     cfg.FloatOpt("connect_timeout", default=10, min=0.1, help="Seconds for one TCP connection."),
     cfg.FloatOpt("banner_timeout", default=30, min=0.1, help="Seconds for sshd's banner."),
     cfg.FloatOpt("auth_timeout", default=30, min=0.1, help="Seconds for the login."),
-    cfg.FloatOpt("retry_interval", default=0.25, min=0.05, help="Seconds between tries while a server boots."),
+    cfg.FloatOpt(
+        "retry_interval", default=0.25, min=0.05, help="Seconds between tries while a server boots."
+    ),
 ]
 
 _registry = [
     cfg.StrOpt("balancer", default="WRR", choices=["RR", "RND", "WRR", "WRND"], help="How `best` chooses."),
-    cfg.FloatOpt("refresh_interval", default=0.05, min=0.01, help="Seconds between looks for changes by others."),
+    cfg.FloatOpt(
+        "refresh_interval", default=0.05, min=0.01, help="Seconds between looks for changes by others."
+    ),
     cfg.ListOpt(
         "blocked_networks",
-        default=["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8"],
-        help="Networks that instances may not be in: health checks must not reach the gateway's own host or the "
-        "metadata service.",
+        default=[
+            "0.0.0.0/8",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "224.0.0.0/4",
+            "::/128",
+            "::1/128",
+            "fe80::/10",
+            "ff00::/8",
+        ],
+        help="Networks that instances may not be in: health checks must not reach the gateway's own host or "
+        "the metadata service.",
     ),
-    cfg.IntOpt("signature_lifetime", default=365 * 86400, min=60, help="Seconds that a minted signature is valid."),
+    cfg.IntOpt(
+        "signature_lifetime", default=365 * 86400, min=60, help="Seconds that a minted signature is valid."
+    ),
 ]
 
 _monitor = [
@@ -81,7 +113,9 @@ _monitor = [
 ]
 
 _secrets = [
-    cfg.StrOpt("key_repository", default="$state_path/keys", help="Folder of the Fernet keys for secrets at rest."),
+    cfg.StrOpt(
+        "key_repository", default="$state_path/keys", help="Folder of the Fernet keys for secrets at rest."
+    ),
 ]
 
 _GROUPS: dict[str, Sequence[cfg.Opt]] = {

@@ -1,13 +1,13 @@
 """gatewayd: builds the parts and runs the roles, each in processes of its own under cotyledon."""
 
 import asyncio
-import os
 import pathlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
 
 import cotyledon
+
 # Granian has no public way to serve WSGI inside a process that exists; requirements.txt holds its version.
 from granian._futures import _new_cbscheduler
 from granian._granian import ListenerSpec, SocketHolder, WorkerSignal, WSGIWorker
@@ -44,7 +44,7 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
     return api.Parts(
         conf=conf,
         sessions=Sessions(conf),
-        deployments=DeploymentStore(database, vault),
+        deployments=DeploymentStore(database, vault, pathlib.Path(conf.state_path) / "artifacts"),
         registry=Registry(conf, RegistryStore(database), Signer(conf, vault, database)),
     )
 
@@ -113,7 +113,8 @@ class EngineRole(cotyledon.Service):
 
     def run(self) -> None:
         try:
-            Engine(self._conf, parts(self._conf)).run(self._stop)
+            built = parts(self._conf)
+            Engine(self._conf, built.deployments, built.sessions, built.registry).run(self._stop)
         finally:
             self._stopped.set()
 

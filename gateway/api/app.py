@@ -3,14 +3,15 @@
 import dataclasses
 
 import pecan
+import webob
 from keystonemiddleware import auth_token
 from oslo_config import cfg
-from oslo_middleware import catch_errors, cors, healthcheck, http_proxy_to_wsgi, request_id
+from oslo_middleware import cors, healthcheck, http_proxy_to_wsgi, request_id
 
 from gateway.api import auth, policies
 from gateway.api.artifacts import Artifacts
 from gateway.api.deployments import Deployments
-from gateway.api.expose import ErrorHook
+from gateway.api.expose import ErrorHook, error_response
 from gateway.api.flavors import Flavors
 from gateway.api.images import Images
 from gateway.api.launch_options import LaunchOptions
@@ -47,7 +48,10 @@ def application(parts: Parts):
         }
     )
     app = pecan.Pecan(
-        Root(v1, RegistryRoot(parts)), hooks=[ErrorHook()], force_canonical=False, guess_content_type_from_ext=False
+        Root(v1, RegistryRoot(parts)),
+        hooks=[ErrorHook()],
+        force_canonical=False,
+        guess_content_type_from_ext=False,
     )
     for middleware in _middleware(parts.conf):
         app = middleware(app)
@@ -70,6 +74,15 @@ def _middleware(conf: cfg.ConfigOpts):
     def with_token(app):
         return auth_token.AuthProtocol(app, {"oslo_config_config": conf, "delay_auth_decision": True})
 
+    def with_errors(app):
+        def serve(environ, start_response):
+            try:
+                return app(environ, start_response)
+            except Exception as error:
+                return error_response(error, webob.Request(environ))(environ, start_response)
+
+        return serve
+
     def with_cors(app):
         return cors.CORS(app, conf)
 
@@ -86,7 +99,7 @@ def _middleware(conf: cfg.ConfigOpts):
         with_token,
         with_health,
         with_cors,
-        catch_errors.CatchErrors,
+        with_errors,
         lambda app: http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf),
         request_id.RequestId,
     )

@@ -1,3 +1,89 @@
-class Artifacts:
+"""/v1/artifacts: what deployments unpack on their servers."""
+
+import contextlib
+import hashlib
+import pathlib
+import tarfile
+import time
+import uuid
+
+import pecan
+
+from gateway import errors
+from gateway.api.collection import Collection
+from gateway.api.expose import expose
+from gateway.deploy.model import Artifact
+
+_TYPES = ("application/gzip", "application/x-gzip", "application/octet-stream", "application/x-tar+gzip")
+_CHUNK = 256 * 1024
+
+
+class Artifacts(Collection):
+    on_collection = {"POST": "post"}
+
     def __init__(self, parts):
-        self._parts = parts
+        self._store = parts.deployments
+        self._limit = parts.conf.deploy.max_artifact
+
+    @expose(policy="gateway:artifacts:create", status=201)
+    def post(self, context):
+        """The body is a tar.gz; it is written to disk as it comes."""
+        request = pecan.request
+        if request.content_type not in _TYPES:
+            raise errors.Invalid(
+                "gateway.request.content_type", "Send the tar.gz itself, with Content-Type: application/gzip."
+            )
+        if (request.content_length or 0) > self._limit:
+            raise _too_large(self._limit)
+        artifact = self._receive(request.body_file_raw, context.project_id)
+        return {"artifact": {"id": artifact.id, "sha256": artifact.sha256, "size": artifact.size}}
+
+    def _receive(self, source, project_id: str) -> Artifact:
+        id = str(uuid.uuid4())
+        path = self._store.artifact_path(id)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _removed_on_error(path):
+            sha256, size = _save(source, path, self._limit)
+            _check_members(path)
+            artifact = Artifact(id, project_id, sha256, size, time.time())
+            self._store.add_artifact(artifact)
+        return artifact
+
+
+@contextlib.contextmanager
+def _removed_on_error(path: pathlib.Path):
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _save(source, path: pathlib.Path, limit: int) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        while chunk := source.read(_CHUNK):
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(limit)
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest(), size
+
+
+def _too_large(limit: int) -> errors.TooLarge:
+    return errors.TooLarge("gateway.artifact.too_large", f"An artifact has at most {limit} bytes here.")
+
+
+def _check_members(path: pathlib.Path) -> None:
+    """Reads the archive through. Raises Invalid when it is none, or would write outside its folder."""
+    try:
+        with tarfile.open(path, "r|gz") as tar:
+            for member in tar:
+                tarfile.data_filter(member, "/nowhere")
+    except tarfile.FilterError as error:
+        raise errors.Invalid(
+            "gateway.artifact.unsafe", f"The archive is not safe to unpack: {error}."
+        ) from error
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise errors.Invalid("gateway.artifact.not_tar_gz", f"The body is not a tar.gz: {error}.") from error

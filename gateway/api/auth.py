@@ -1,4 +1,4 @@
-"""Who calls, and what they may do: keystonemiddleware's findings as an oslo.context, judged by oslo.policy."""
+"""Who calls, and what they may do: keystonemiddleware's findings, judged by oslo.policy."""
 
 import dataclasses
 
@@ -35,7 +35,9 @@ def authorize(request: webob.Request, rule: str) -> Context:
         )
     seen = oslo_context.RequestContext.from_environ(environ)
     if not seen.project_id:
-        raise errors.Forbidden("gateway.auth.scope", "The token has no project; ask Keystone for a project-scoped one.")
+        raise errors.Forbidden(
+            "gateway.auth.scope", "The token has no project; ask Keystone for a project-scoped one."
+        )
     enforcer: oslo_policy.Enforcer = environ[ENFORCER]
     enforcer.authorize(rule, {"project_id": seen.project_id}, seen, do_raise=True)
     token_auth = environ["keystone.token_auth"]

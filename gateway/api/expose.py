@@ -1,5 +1,6 @@
-"""One decorator between HTTP and the domain: policy and body checked on the way in, JSON and errors on the way out."""
+"""One decorator between HTTP and the domain: policy and body checked on the way in, JSON and errors out."""
 
+import datetime
 import functools
 import json
 import logging
@@ -35,8 +36,18 @@ STATUS: dict[type[errors.GatewayError], int] = {
 }
 
 
+#: What the body of an error says besides ``errors``, from the request, the status and the message.
+Fault = Callable[[webob.Request, int, str], dict[str, Any]]
+_FAULT = "gateway.fault"
+
+
 def expose(
-    *, policy: str | None, body: dict | None = None, query: dict[str, Any] | None = None, status: int = 200
+    *,
+    policy: str | None,
+    body: dict | None = None,
+    query: dict[str, Any] | None = None,
+    status: int = 200,
+    fault: Fault | None = None,
 ) -> Callable:
     """Make a controller method an endpoint.
 
@@ -44,16 +55,19 @@ def expose(
     ``body``: a JSON Schema; the method is called with ``body=``. ``query``: property schemas of the query
     parameters that are allowed (all arrive as text; integers and booleans are converted), given as keywords.
     The method gets ``context`` (gateway.api.auth.Context) as its keyword where ``policy`` is set, and returns
-    what becomes JSON, or None for an empty answer.
+    what becomes JSON, or None for an empty answer. ``fault``: what an error's body says besides its errors.
     """
 
     def decorate(method: Callable) -> Callable:
         @functools.wraps(method)
         def endpoint(self, *segments, **parameters):
+            if fault is not None:
+                pecan.request.environ[_FAULT] = fault
             arguments: dict[str, Any] = {}
             if policy is not None:
                 arguments["context"] = auth.authorize(pecan.request, policy)
-            arguments.update(_checked_query(parameters, query or {}))
+            # the query alone: Pecan's ``parameters`` hold the members of a JSON body too
+            arguments.update(_checked_query(pecan.request.GET.mixed(), query or {}))
             if body is not None:
                 arguments["body"] = checked_body(pecan.request, body)
             pecan.response.status_int = status
@@ -131,6 +145,14 @@ def _converted(name: str, text: Any, schema: dict) -> Any:
     return text
 
 
+def isoformat(at: float | None) -> str | None:
+    """Seconds since the epoch as API-SIG wants times: 2026-11-23T14:57:35.123Z."""
+    if at is None:
+        return None
+    moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class ErrorHook(pecan.hooks.PecanHook):
     """Whatever a controller raises, and Pecan's own 404 and 405, become one kind of body."""
 
@@ -145,7 +167,9 @@ def error_response(error: Exception, request: webob.Request) -> webob.Response:
     if getattr(error, "field", None):
         entry["field"] = error.field
     response = webob.Response(status=status, content_type="application/json", charset="UTF-8")
-    response.body = json.dumps({"errors": [entry]}).encode()
+    fault = request.environ.get(_FAULT)
+    extra = fault(request, status, detail) if fault else {}
+    response.body = json.dumps({**extra, "errors": [entry]}).encode()
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(retry_after))
@@ -166,7 +190,12 @@ def _described(error: Exception) -> tuple[int, str, str, str]:
         name = error.title.lower().replace(" ", "_")
         return error.code, f"gateway.request.{name}", error.title, _http_detail(error)
     LOG.exception("Unexpected error", exc_info=error)
-    return 500, "gateway.internal", "Internal error", "The gateway failed; its log has more under the request id."
+    return (
+        500,
+        "gateway.internal",
+        "Internal error",
+        "The gateway failed; its log has more under the request id.",
+    )
 
 
 def _http_detail(error: webob.exc.HTTPException) -> str:

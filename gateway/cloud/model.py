@@ -1,4 +1,7 @@
-"""OpenStack as this project sees it: a few plain values. Sizes are OpenStack's: ram MiB, disk GiB, image size bytes."""
+"""OpenStack as this project sees it: a few plain values.
+
+Sizes are OpenStack's: ram in MiB, disk in GiB, an image's size in bytes.
+"""
 
 import dataclasses
 

@@ -1,3 +1,160 @@
+"""Whose rights a call to OpenStack has: the caller's token, a trust, or the gateway's own user."""
+
+import collections
+import http.cookiejar
+import logging
+import threading
+from collections.abc import Iterable
+
+import requests
+from keystoneauth1 import exceptions, loading, plugin
+from keystoneauth1 import session as keystoneauth
+from oslo_config import cfg
+
+from gateway import errors
+from gateway.cloud.faults import translated
+from gateway.cloud.names import Names
+from gateway.cloud.openstack import Cloud
+
+LOG = logging.getLogger(__name__)
+
+_AUTH = "keystone_authtoken"
+_TRUSTS_KEPT = 256
+
+# A trust decides the scope: the options that scope the service user are left out.
+_SCOPES = ("project_id", "project_name", "project_domain_id", "project_domain_name")
+_NO_SCOPE = dict.fromkeys((*_SCOPES, "domain_id", "domain_name", "system_scope"))
+
+_REFUSED = (
+    "Keystone refuses a trust from this token, and the gateway needs one to go on in your name after the "
+    "request. Log in with a password or single sign-on: application credentials, also unrestricted ones, and "
+    "tokens that come from a trust cannot give one."
+)
+
+
 class Sessions:
-    def __init__(self, conf):
+    """Make one per process, after any fork. Threads may share it; all sessions share one connection pool."""
+
+    def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
+        self._http = _http(conf)
+        self._discovery: dict = {}
+        self._names = Names()
+        self._lock = threading.RLock()
+        self._service: keystoneauth.Session | None = None
+        self._trusts: collections.OrderedDict[str, Cloud] = collections.OrderedDict()
+
+    def user(self, auth: plugin.BaseAuthPlugin) -> Cloud:
+        """In the name of a request: ``auth`` is its token (gateway.api.auth.Context.auth)."""
+        return self._cloud(self._session(auth))
+
+    def trust(self, trust_id: str) -> Cloud:
+        """In the name of the user who gave the trust. Kept for the next call, with its token."""
+        with self._lock:
+            cloud = self._trusts.pop(trust_id, None) or self._cloud(self._trust_session(trust_id))
+            self._trusts[trust_id] = cloud
+            if len(self._trusts) > _TRUSTS_KEPT:
+                self._trusts.popitem(last=False)
+            return cloud
+
+    def create_trust(
+        self, auth: plugin.BaseAuthPlugin, user_id: str, project_id: str, roles: Iterable[str]
+    ) -> str:
+        """The id of a trust from the token's user to the gateway's in ``project_id`` with ``roles`` (names).
+
+        Raises Forbidden ``gateway.trust.refused`` where Keystone does not let this token make one."""
+        with translated("trust"):
+            trust = {
+                "trustor_user_id": user_id,
+                "trustee_user_id": self._service_user_id(),
+                "project_id": project_id,
+                "impersonation": True,
+                "roles": [{"name": role} for role in roles],
+            }
+            try:
+                made = self._keystone(self._session(auth), "POST", "", json={"trust": trust})
+            except (exceptions.Forbidden, exceptions.NotFound) as error:
+                # 404: a role that the token has and the user has not, as with some federated logins
+                raise errors.Forbidden("gateway.trust.refused", _REFUSED) from error
+        return made.json()["trust"]["id"]
+
+    def delete_trust(self, trust_id: str) -> None:
+        """Missing is fine. The trust's own token may delete it; where that no longer works (its user is
+        disabled, say) the gateway's user does, which takes the admin role."""
+        with self._lock:
+            self._trusts.pop(trust_id, None)
+        with translated("trust"):
+            try:
+                self._keystone(self._trust_session(trust_id), "DELETE", f"/{trust_id}")
+            except (exceptions.Unauthorized, exceptions.Forbidden, exceptions.NotFound):
+                self._delete_as_service(trust_id)
+
+    def _delete_as_service(self, trust_id: str) -> None:
+        try:
+            self._keystone(self._service_session(), "DELETE", f"/{trust_id}")
+        except exceptions.NotFound:
+            LOG.debug("Trust %s is gone already", trust_id)
+
+    def _keystone(self, session: keystoneauth.Session, method: str, path: str, **kwargs) -> requests.Response:
+        endpoint = {
+            "service_type": "identity",
+            "interface": self._conf.cloud.interface,
+            "region_name": self._conf.cloud.region_name,
+            "version": (3, 0),
+        }
+        return session.request(f"/OS-TRUST/trusts{path}", method, endpoint_filter=endpoint, **kwargs)
+
+    def _cloud(self, session: keystoneauth.Session) -> Cloud:
+        return Cloud(session, self._conf, self._names)
+
+    def _service_session(self) -> keystoneauth.Session:
+        with self._lock:
+            if self._service is None:
+                self._service = self._session(self._service_auth())
+            return self._service
+
+    def _service_user_id(self) -> str:
+        try:
+            return self._service_session().get_user_id()
+        except exceptions.Unauthorized as error:  # ours, not the caller's
+            raise errors.CloudError("gateway.cloud.credentials", f"Keystone refuses [{_AUTH}].") from error
+
+    def _trust_session(self, trust_id: str) -> keystoneauth.Session:
+        return self._session(self._service_auth(trust_id=trust_id, **_NO_SCOPE))
+
+    def _service_auth(self, **changed) -> plugin.BaseAuthPlugin:
+        with self._lock:  # loading registers the plugin's options
+            auth = loading.load_auth_from_conf_options(self._conf, _AUTH, **changed)
+        if auth is None:
+            raise errors.CloudError("gateway.cloud.credentials", f"[{_AUTH}] auth_type is not set.")
+        return auth
+
+    def _session(self, auth: plugin.BaseAuthPlugin) -> keystoneauth.Session:
+        return keystoneauth.Session(
+            auth=auth,
+            session=self._http,
+            verify=self._conf.cloud.cafile or True,
+            timeout=self._conf.cloud.timeout,
+            discovery_cache=self._discovery,
+            app_name="gateway",
+        )
+
+
+class _Adapter(keystoneauth.TCPKeepAliveAdapter):
+    """keystoneauth knows one timeout; requests takes one to connect and one to read."""
+
+    def __init__(self, connect_timeout: float):
+        self._connect_timeout = connect_timeout
+        super().__init__(pool_maxsize=32)
+
+    def send(self, request, *args, timeout=None, **kwargs):
+        return super().send(request, *args, timeout=(self._connect_timeout, timeout), **kwargs)
+
+
+def _http(conf: cfg.ConfigOpts) -> requests.Session:
+    http_session = requests.Session()
+    # Many users share it: a cookie of one, such as a load balancer's, must not go with the next one's call.
+    http_session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("http://", "https://"):
+        http_session.mount(scheme, _Adapter(conf.cloud.connect_timeout))
+    return http_session

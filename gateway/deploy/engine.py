@@ -1,6 +1,206 @@
-class Engine:
-    def __init__(self, conf, parts):
-        pass
+"""Runs the flows of deployments, and goes on with those that a stopped engine left (TaskFlow)."""
 
-    def run(self, stop):
-        stop.wait()
+import concurrent.futures
+import contextlib
+import dataclasses
+import threading
+import time
+
+import taskflow.engines
+import taskflow.exceptions
+from oslo_config import cfg
+from oslo_log import log
+from taskflow import states
+from taskflow.persistence import backends
+from taskflow.persistence import models as persistence
+from taskflow.types import failure
+
+from gateway import errors
+from gateway.cloud.sessions import Sessions
+from gateway.deploy import flow, undeploy
+from gateway.deploy.model import Deployment, Fault, Status, StepState
+from gateway.deploy.store import DeploymentStore
+from gateway.deploy.work import Work
+from gateway.registry.registry import Registry
+
+LOG = log.getLogger(__name__)
+
+_RETRY_FIRST, _RETRY_MOST = 2.0, 300.0  # seconds between tries to take back what could not be
+
+_UNKNOWN_FAULT = Fault("deployment", None, "gateway.internal", "The gateway failed; its log has more.")
+
+_STEP_STATES = {
+    states.RUNNING: StepState.RUNNING,
+    states.SUCCESS: StepState.DONE,
+    states.FAILURE: StepState.FAILED,
+    states.REVERTING: StepState.REVERTING,
+    states.REVERTED: StepState.REVERTED,
+}
+
+
+class Engine:
+    """The one engine of a SQLite deployment; ``run`` is its whole life."""
+
+    def __init__(self, conf: cfg.ConfigOpts, store: DeploymentStore, sessions: Sessions, registry: Registry):
+        self._conf = conf
+        self._store = store
+        self._sessions = sessions
+        self._registry = registry
+        self._backend = backends.fetch({"connection": conf.database.connection})
+        self._running: dict[str, concurrent.futures.Future] = {}
+        self._flows: dict[str, taskflow.engines.base.Engine] = {}
+        self._retries: dict[str, _Retry] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Until ``stop``; then no step is begun any more, and those under way get [engine] drain_timeout."""
+        with contextlib.closing(self._backend.get_connection()) as connection:
+            connection.upgrade()
+        pool = concurrent.futures.ThreadPoolExecutor(self._conf.engine.max_deployments, "deployment")
+        while not stop.wait(self._conf.engine.poll_interval):
+            try:
+                self._take(pool)
+            except Exception:
+                LOG.exception("Looking for work failed; trying again")
+        self._drain()
+
+    def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
+        self._running = {id: future for id, future in self._running.items() if not future.done()}
+        for id, _status in self._store.unfinished():
+            retry = self._retries.get(id)
+            if id not in self._running and not (retry and time.monotonic() < retry.at):
+                self._running[id] = pool.submit(self._work_on, id)
+
+    def _drain(self) -> None:
+        for engine in list(self._flows.values()):
+            engine.suspend()
+        concurrent.futures.wait(self._running.values(), self._conf.engine.drain_timeout)
+
+    def _work_on(self, id: str) -> None:
+        try:
+            deployment = self._store.deployment(id)
+            work = Work(self._conf, self._store, self._sessions, self._registry, deployment)
+            try:
+                self._advance(work, deployment)
+            finally:
+                work.close()
+            self._retries.pop(id, None)
+        except errors.NotFound:
+            LOG.info("Deployment %s is gone", id)
+        except Exception as error:
+            retry = self._retries[id] = _Retry.after(self._retries.get(id), time.monotonic())
+            LOG.exception("Deployment %s: trying again in %.0f s", id, retry.delay)
+            self._tell_retry(id, error, retry.delay)
+
+    def _tell_retry(self, id: str, error: Exception, delay: float) -> None:
+        message = (
+            error.message if isinstance(error, errors.GatewayError) else "the gateway failed; see its log"
+        )
+        self._store.write_log(id, "undeploy", None, f"{message} Trying again in {delay:.0f} s.")
+
+    def _advance(self, work: Work, deployment: Deployment) -> None:
+        if deployment.status in (Status.PENDING, Status.RUNNING):
+            outcome = self._run_flow(work, deployment)
+            if outcome == states.SUSPENDED:
+                return
+            to = Status.SUCCEEDED if outcome == states.SUCCESS else Status.REVERTING
+            if self._store.move(work.id, to, [Status.RUNNING]) and to is Status.REVERTING:
+                self._store.set_fault(work.id, _UNKNOWN_FAULT)  # kept only where no step told its own
+        status = self._store.status(work.id)
+        if status is Status.REVERTING:
+            self._clean(work)
+            self._store.move(work.id, Status.FAILED, [Status.REVERTING])
+        elif status is Status.DELETING:
+            self._clean(work)
+            self._store.remove(work.id)
+
+    def _clean(self, work: Work) -> None:
+        """Looks again after the steps' own reverts, so that nothing stays whatever they met. A flow that was
+        reverting when the engine died goes on with this, too."""
+        if work.deployment.trust_id:
+            undeploy.everything(work)
+            work.delete_trust()
+        self._store.close_steps(work.id)
+
+    def _run_flow(self, work: Work, deployment: Deployment) -> str:
+        self._store.move(work.id, Status.RUNNING, [Status.PENDING])
+        engine = self._load(deployment)
+        engine.storage.inject({"work": work}, transient=True)
+        engine.atom_notifier.register("*", _Progress(work).on_step)
+        self._flows[work.id] = engine
+        try:
+            engine.run()
+        except errors.GatewayError as error:
+            LOG.info("Deployment %s failed: %s", work.id, error.message)
+        except taskflow.exceptions.WrappedFailure as error:
+            LOG.info("Deployment %s failed: %s", work.id, error)
+        finally:
+            del self._flows[work.id]
+        return engine.storage.get_flow_state()
+
+    def _load(self, deployment: Deployment):
+        shape = flow.shape(deployment.spec)
+        options = {
+            "engine": "serial" if shape["targets"] == 1 else "parallel",
+            "max_workers": min(shape["targets"], self._conf.engine.max_servers),
+        }
+        if deployment.flow_id:
+            with contextlib.closing(self._backend.get_connection()) as connection:
+                book = connection.get_logbook(deployment.flow_id)
+            detail = next(iter(book))
+            return taskflow.engines.load_from_detail(detail, backend=self._backend, **options)
+        book = persistence.LogBook(f"deployment-{deployment.id}")
+        engine = taskflow.engines.load_from_factory(
+            flow.deployment_flow, factory_kwargs=shape, book=book, backend=self._backend, **options
+        )
+        self._store.set_flow(deployment.id, book.uuid)
+        return engine
+
+
+@dataclasses.dataclass(frozen=True)
+class _Retry:
+    at: float
+    delay: float
+
+    @classmethod
+    def after(cls, last: "_Retry | None", now: float) -> "_Retry":
+        delay = min(last.delay * 2, _RETRY_MOST) if last else _RETRY_FIRST
+        return cls(now + delay, delay)
+
+
+class _Progress:
+    """Writes what TaskFlow tells of the steps where the API reads it."""
+
+    def __init__(self, work: Work):
+        self._work = work
+        self._failed: set[str] = set()
+
+    def on_step(self, state: str, details: dict) -> None:
+        name, number = flow.split_task_name(details["task_name"])
+        if state not in _STEP_STATES or details["task_name"] in self._failed:
+            return  # a step that failed is reverted, too, but people look for the one that failed
+        values: dict = {"state": _STEP_STATES[state]}
+        if state == states.RUNNING:
+            values["started_at"] = time.time()
+        else:
+            values["finished_at"] = time.time()
+        if state == states.SUCCESS:
+            values["detail"] = details["result"]
+        if state == states.FAILURE:
+            self._failed.add(details["task_name"])
+            values["detail"] = self._fail(name, number, details["result"])
+        self._work.store.set_step(self._work.id, name, number, **values)
+
+    def _fail(self, name: str, number: int | None, result: failure.Failure) -> str:
+        fault = _fault(name, number, result)
+        self._work.store.set_fault(self._work.id, fault)
+        self._work.store.move(self._work.id, Status.REVERTING, [Status.RUNNING])
+        self._work.say(name, number, fault.message)
+        return fault.message
+
+
+def _fault(name: str, number: int | None, result: failure.Failure) -> Fault:
+    error = result.exception
+    if isinstance(error, errors.GatewayError):
+        return Fault(name, number, error.code, error.message)
+    LOG.error("Step %s failed outside of its task: %s", name, result.pformat(traceback=True))
+    return dataclasses.replace(_UNKNOWN_FAULT, step=name, target=number)

@@ -26,9 +26,7 @@ def key_pair() -> KeyPair:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return KeyPair(private.decode(), public.decode())
 
 
@@ -48,7 +46,9 @@ def user_data(host_key: KeyPair, login_key: str, extra: str | None = None) -> st
     data = _multipart(ours, extra) if extra else ours
     if len(data.encode()) * 4 / 3 > USER_DATA_LIMIT:
         raise errors.Invalid(
-            "gateway.server.user_data", f"user_data is longer than Nova takes ({USER_DATA_LIMIT} bytes).", field="user_data"
+            "gateway.server.user_data",
+            f"user_data is longer than Nova takes ({USER_DATA_LIMIT} bytes).",
+            field="user_data",
         )
     return data
 
@@ -69,7 +69,7 @@ def _multipart(ours: str, extra: str) -> str:
     if subtype is None:
         raise errors.Invalid(
             "gateway.server.user_data",
-            f"user_data must start with one of {', '.join(_MIME_TYPES)}: the gateway adds its own part to it.",
+            f"user_data must start with one of {', '.join(_MIME_TYPES)}: the gateway adds its part to it.",
             field="user_data",
         )
     whole = email.mime.multipart.MIMEMultipart()

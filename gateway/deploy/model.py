@@ -12,11 +12,11 @@ class Status(enum.StrEnum):
     SUCCEEDED = "succeeded"  # every instance passes and is registered
     REVERTING = "reverting"  # a step failed; what was made is being removed
     FAILED = "failed"  # nothing is left of it; ``fault`` says why
-    DELETING = "deleting"  # being undeployed
-    DELETE_FAILED = "delete_failed"  # something could not be removed; DELETE again to retry
+    DELETING = "deleting"  # being undeployed; the row goes when nothing is left
 
 
-RESUMABLE = (Status.PENDING, Status.RUNNING, Status.REVERTING, Status.DELETING)
+#: What the engine works on, also after a restart.
+UNFINISHED = (Status.PENDING, Status.RUNNING, Status.REVERTING, Status.DELETING)
 
 
 class StepState(enum.StrEnum):
@@ -55,7 +55,7 @@ class ExistingServers:
     ids: tuple[str, ...]
     user: str | None  # None: as known to the gateway since it booted them
     host_key: str | None = None  # "ssh-ed25519 AAAA…"
-    trust_first_use: bool = False
+    trust_on_first_use: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +79,13 @@ class Spec:
     env: dict[str, str] = dataclasses.field(default_factory=dict)
     secret_names: tuple[str, ...] = ()
 
+    @classmethod
+    def from_dict(cls, kept: dict) -> "Spec":
+        """The opposite of ``dataclasses.asdict``, by way of JSON."""
+        servers = kept["servers"]
+        kind = ExistingServers if "ids" in servers else NewServers
+        return cls(**{**_tupled(kept), "servers": kind(**_tupled(servers)), "check": Check(**kept["check"])})
+
 
 @dataclasses.dataclass(frozen=True)
 class Access:
@@ -89,7 +96,7 @@ class Access:
     user: str
     private_key: str = dataclasses.field(repr=False)
     host_key: str | None  # public, "ssh-ed25519 AAAA…"; None until it is known
-    trust: Trust
+    trust: Trust | None
     deployment_id: str | None = None
 
 
@@ -116,6 +123,18 @@ class Target:
     instance: str | None = None
 
 
+def _tupled(kept: dict) -> dict:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class LogLine:
+    at: float
+    step: str
+    target: int | None
+    text: str
+
+
 @dataclasses.dataclass(frozen=True)
 class Fault:
     step: str
@@ -138,12 +157,13 @@ class Deployment:
     id: str
     project_id: str
     user_id: str
-    request_id: str
+    request_id: str  # of the call that asked for it
     trust_id: str | None
     spec: Spec
     status: Status
     fault: Fault | None
     created_at: float
     updated_at: float
+    flow_id: str | None = None  # TaskFlow's, once an engine has taken it
     steps: tuple[Step, ...] = ()
     targets: tuple[Target, ...] = ()

@@ -2,6 +2,12 @@
 
 import dataclasses
 import enum
+from typing import NamedTuple
+
+#: Names of service types. Dashes are fine: an instance's name is split at its last one.
+TYPE_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}(?!\n)$"
+#: Paths of checks: what may stand in a request line as it is, so that none can smuggle in a header.
+PATH_PATTERN = r"^/[!-~]{0,1023}(?!\n)$"
 
 
 class Status(enum.StrEnum):
@@ -19,7 +25,7 @@ class Change(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """How an instance is checked: GET proto://host:port/path; 2xx and no ``"up": false`` in a JSON body passes.
+    """How an instance is checked: GET proto://host:port/path; 2xx and no ``"up": false`` in JSON passes.
 
     ``interval`` and ``timeout`` are seconds; the two counts are the readings in a row that change the status.
     """
@@ -50,6 +56,35 @@ class Health:
     since: float = 0.0
 
 
+class Key(NamedTuple):
+    """What identifies an instance; never another one's while its type lives."""
+
+    project_id: str
+    type: str
+    ordinal: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Registration:
+    """A service that wants to be registered. ``host`` is an IP address, without brackets; ``host_key`` is the
+    public SSH host key of its server ("ssh-ed25519 AAAA…"): its fingerprint goes into a minted signature."""
+
+    type: str
+    proto: str  # http | https
+    host: str
+    port: int
+    http_port: int = 0
+    https_port: int = 0
+    routes: tuple[str, ...] = ()
+    check: Check = Check()
+    weight: int = 1  # 0: registered and checked, but never the best
+    signature: str = ""
+    version: str = ""
+    deployment_id: str | None = None
+    server_id: str | None = None
+    host_key: str | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class Instance:
     """A registered service instance. ``name`` is type and ordinal: hello-0; no ordinal is used twice."""
@@ -74,6 +109,10 @@ class Instance:
     updated_at: float = 0.0
 
     @property
+    def key(self) -> Key:
+        return Key(self.project_id, self.type, self.ordinal)
+
+    @property
     def name(self) -> str:
         return f"{self.type}-{self.ordinal}"
 
@@ -83,9 +122,30 @@ class Instance:
         return f"{self.proto}://{host}:{self.port}"
 
 
+def judge(health: Health, check: Check, reading: Reading) -> Health:
+    """What one more reading makes of an instance's health.
+
+    Failing, it is ``warning`` until ``failures_before_critical`` readings in a row have failed; it is passing
+    again after ``success_before_passing`` good ones in a row. ``since`` moves with the status alone;
+    maintenance ends only by hand.
+    """
+    streak = max(health.streak, 0) + 1 if reading.ok else min(health.streak, 0) - 1
+    status = health.status
+    if status is Status.MAINTENANCE:
+        pass
+    elif reading.ok and streak >= check.success_before_passing:
+        status = Status.PASSING
+    elif not reading.ok and -streak >= check.failures_before_critical:
+        status = Status.CRITICAL
+    elif not reading.ok and status is Status.PASSING:
+        status = Status.WARNING
+    since = health.since if status is health.status else reading.at
+    return Health(status, streak, reading.output, since)
+
+
 def split_name(name: str) -> tuple[str, int]:
     """``auth-2`` is ("auth", 2): split at the last dash. Raises ValueError for anything else."""
     type_, dash, ordinal = name.rpartition("-")
-    if not (type_ and dash and ordinal.isascii() and ordinal.isdigit()):
+    if not (type_ and dash and ordinal.isascii() and ordinal.isdigit() and str(int(ordinal)) == ordinal):
         raise ValueError(f"{name!r} is not TYPE-NUMBER, such as auth-2")
     return type_, int(ordinal)

@@ -1,3 +1,213 @@
+"""The registry: who is registered, how they are, and which one to use now."""
+
+import dataclasses
+import ipaddress
+import random
+import threading
+import time
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+from gateway import errors
+from gateway.registry import balance, checks
+from gateway.registry.model import Health, Instance, Key, Reading, Registration, Status, judge
+from gateway.registry.signature import Signer, fingerprint
+from gateway.registry.snapshot import ServiceType, Snapshot, View
+from gateway.registry.store import RegistryStore
+
+
 class Registry:
-    def __init__(self, conf, store, signer):
+    """Threads may share it; make one per process. Reads come from this process's snapshot and see its own
+    writes at once, those of other processes after ``[registry] refresh_interval``. What belongs to another
+    project is not there."""
+
+    def __init__(self, conf: cfg.ConfigOpts, store: RegistryStore, signer: Signer):
+        self._conf = conf
         self._store = store
+        self._signer = signer
+        self._snapshot = Snapshot(store, conf.registry.refresh_interval)
+        self._blocked = [ipaddress.ip_network(network) for network in conf.registry.blocked_networks]
+        self._balancer = balance.BALANCERS[conf.registry.balancer]
+        self._balances: dict[tuple[str, str], balance.State] = {}
+        self._balancing = threading.Lock()
+        self._counted: dict[Key, Health] = {}
+
+    # Writing
+
+    def register(self, project_id: str, wanted: Registration, verify: bool = True) -> Instance:
+        """Adds a service with its type's next ordinal, passing from the start.
+
+        Asking again for the same ``deployment_id`` and ``server_id`` returns the instance that is there.
+        ``verify=False`` is for who has just seen it pass and signed it himself (the deploy engine): the probe
+        and the signature's verification are left out. What belongs to a deployment and brings no signature is
+        given one. Takes up to ``wanted.check.timeout`` seconds.
+
+        Raises Invalid (``gateway.registry.host``, ``.host_blocked``, ``.signature``), Conflict
+        (``gateway.registry.exists``: the project has one with this host, port and signature) and Unhealthy
+        (``gateway.registry.unhealthy``, with what was seen).
+        """
+        wanted = dataclasses.replace(wanted, host=self._allowed(wanted.host))
+        if wanted.deployment_id and not wanted.signature:
+            wanted = dataclasses.replace(wanted, signature=self._minted(project_id, wanted))
+        elif verify and wanted.signature:
+            self._signer.verify(wanted.signature, project_id, wanted.type, wanted.host, wanted.port)
+        existing = self._store.find(project_id, wanted)
+        if existing is not None:
+            return existing
+        output = self._probed(wanted) if verify else ""
+        now = time.time()
+        health = Health(Status.PASSING, streak=1, output=output, since=now)
+        instance = self._store.insert(project_id, wanted, health, now)
+        self._snapshot.refresh()
+        return instance
+
+    def deregister(self, project_id: str, type: str, ordinal: int) -> None:
+        """Fine when it is not there."""
+        self._store.delete(Key(project_id, type, ordinal), time.time())
+        self._snapshot.refresh()
+
+    def deregister_deployment(self, deployment_id: str, server_id: str | None = None) -> None:
+        """Every instance of it, or those on one server; fine when there is none."""
+        self._store.delete_deployment(deployment_id, server_id, time.time())
+        self._snapshot.refresh()
+
+    def _allowed(self, host: str) -> str:
+        """The address in its one canonical form."""
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError as error:
+            raise errors.Invalid(
+                "gateway.registry.host", f"host: {host!r} is not an IP address.", field="host"
+            ) from error
+        if address.version == 6:
+            if address.scope_id:
+                raise errors.Invalid(
+                    "gateway.registry.host", f"host: {host!r} has a zone, which it may not.", field="host"
+                )
+            address = address.ipv4_mapped or address
+        network = next((n for n in self._blocked if address in n), None)
+        if network is not None:
+            raise errors.Invalid(
+                "gateway.registry.host_blocked",
+                f"host: {host} is in {network}, where instances may not be ([registry] blocked_networks).",
+                field="host",
+            )
+        return str(address)
+
+    def _minted(self, project_id: str, wanted: Registration) -> str:
+        return self._signer.mint(
+            project_id=project_id,
+            type=wanted.type,
+            host=wanted.host,
+            port=wanted.port,
+            version=wanted.version,
+            server_id=wanted.server_id,
+            host_key=fingerprint(wanted.host_key) if wanted.host_key else None,
+        )
+
+    def _probed(self, wanted: Registration) -> str:
+        place = (wanted.proto, wanted.host, wanted.port)
+        try:
+            reading = checks.probe(*place, wanted.check, self._conf.monitor.verify_tls)
+        except OSError as error:
+            raise errors.Unavailable(
+                "gateway.registry.probe",
+                f"The gateway cannot make a health check now: {error}.",
+                retry_after=5,
+            ) from error
+        if not reading.ok:
+            raise errors.Unhealthy(
+                "gateway.registry.unhealthy",
+                f"The health check of {wanted.proto}, {wanted.host} port {wanted.port}, {wanted.check.path} "
+                f"did not pass: {reading.output}.",
+                field="health",
+            )
+        return reading.output
+
+    # Reading
+
+    def types(self, project_id: str) -> list[str]:
+        return sorted(self._snapshot.view().types(project_id))
+
+    def instances(self, project_id: str, type: str) -> list[Instance]:
+        """By ordinal. Raises NotFound for a type that has none."""
+        return list(self._type(project_id, type).instances.values())
+
+    def instance(self, project_id: str, type: str, ordinal: int) -> Instance:
+        """Raises NotFound."""
+        found = self._snapshot.view().instance(Key(project_id, type, ordinal))
+        if found is None:
+            raise errors.NotFound(
+                "gateway.registry.instance_not_found", f"There is no instance {type}-{ordinal}."
+            )
+        return found
+
+    def best(self, project_id: str, type: str) -> Instance:
+        """One of the passing instances with a weight, by ``[registry] balancer``. Raises NotFound for an
+        unknown type, Unavailable when none is passing."""
+        service_type = self._type(project_id, type)
+        weights = service_type.weights
+        if not weights:
+            raise _none_passing(type, service_type)
+        draw = random.random()  # noqa: S311 (chooses a server, not a secret)
+        with self._balancing:
+            ordinal, state = self._balancer(weights, self._balances.get((project_id, type)), draw)
+            self._balances[project_id, type] = state
+        return service_type.instances[ordinal]
+
+    def _type(self, project_id: str, type: str) -> ServiceType:
+        found = self._snapshot.view().types(project_id).get(type)
+        if found is None:
+            self._balances.pop((project_id, type), None)
+            raise errors.NotFound("gateway.registry.type_not_found", f"There is no service type {type!r}.")
+        return found
+
+    # For the monitor
+
+    def view(self) -> View:
+        """Every instance of every project."""
+        return self._snapshot.view()
+
+    def record(self, key: Key, reading: Reading) -> None:
+        self.record_all([(key, reading)])
+
+    def record_all(self, readings: Sequence[tuple[Key, Reading]]) -> None:
+        """What the monitor has seen, in its order; one thread at a time. Written only where the status or the
+        output changes, with a ``changed`` row; counts in between live here. Raises the database's errors, and
+        may then be called with the same readings again."""
+        view = self._snapshot.view()
+        judged: dict[Key, Health] = {}
+        for key, reading in readings:
+            instance = view.instance(key)
+            if instance is not None and reading.at >= instance.created_at:  # not of an earlier one
+                before = judged.get(key) or self._health(instance)
+                judged[key] = judge(before, instance.check, reading)
+        updates = [(view.instance(key), health) for key, health in judged.items()]
+        updates = [(instance, health) for instance, health in updates if _differ(instance.health, health)]
+        if updates:
+            self._store.update_health(updates, time.time())
+            view = self._snapshot.refresh()
+            self._counted = {key: health for key, health in self._counted.items() if view.instance(key)}
+        self._counted.update(judged)
+
+    def _health(self, instance: Instance) -> Health:
+        """The newest count; what stands in the database when someone else has changed the status since."""
+        counted = self._counted.get(instance.key, instance.health)
+        written = instance.health
+        same = (counted.status, counted.since) == (written.status, written.since)
+        return counted if same else written
+
+
+def _differ(before: Health, after: Health) -> bool:
+    return (before.status, before.output) != (after.status, after.output)
+
+
+def _none_passing(type: str, service_type: ServiceType) -> errors.Unavailable:
+    instances = service_type.instances.values()
+    statuses = ", ".join(f"{i.name} {i.health.status}" for i in list(instances)[:10])
+    return errors.Unavailable(
+        "gateway.registry.none_passing",
+        f"No instance of {type!r} is passing with a weight above 0 ({statuses}).",
+        retry_after=max(1, round(min(i.check.interval for i in instances))),
+    )

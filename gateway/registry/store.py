@@ -1,3 +1,249 @@
+"""Instances, the log of their changes, and the SQL for both.
+
+Every change of an instance and its row in ``changes`` are one transaction, which holds the one row of
+``last_change``: indexes rise by one, and nobody ever sees a higher one before a lower.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+import sqlalchemy as sa
+
+from gateway import errors
+from gateway.db import Database, metadata
+from gateway.registry.model import Change, Check, Health, Instance, Key, Registration, Status
+
+_ID = sa.String(36)
+
+_instances = sa.Table(
+    "instances",
+    metadata,
+    sa.Column("project_id", sa.String(64), primary_key=True),
+    sa.Column("type", sa.String(128), primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("proto", sa.String(8), nullable=False),
+    sa.Column("host", sa.String(64), nullable=False),
+    sa.Column("port", sa.Integer, nullable=False),
+    sa.Column("http_port", sa.Integer, nullable=False),
+    sa.Column("https_port", sa.Integer, nullable=False),
+    sa.Column("routes", sa.JSON, nullable=False),
+    sa.Column("check", sa.JSON, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("streak", sa.Integer, nullable=False),
+    sa.Column("output", sa.Text, nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("weight", sa.Integer, nullable=False),
+    sa.Column("signature", sa.Text, nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("deployment_id", _ID),
+    sa.Column("server_id", _ID),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Index("ix_instances_address", "project_id", "host", "port"),
+    sa.Index("ix_instances_deployment", "deployment_id"),
+)
+_ordinals = sa.Table(
+    "instance_ordinals",
+    metadata,
+    sa.Column("project_id", sa.String(64), primary_key=True),
+    sa.Column("type", sa.String(128), primary_key=True),
+    sa.Column("next", sa.Integer, nullable=False),
+)
+_last_change = sa.Table(
+    "last_change",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("index", sa.BigInteger, nullable=False),
+)
+_changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("type", sa.String(128), nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("change", sa.String(16), nullable=False),
+)
+
+_INDEX = sa.select(_last_change.c.index)
+
+
 class RegistryStore:
-    def __init__(self, database):
+    """Threads and processes may share it. ``now`` is seconds since the epoch."""
+
+    def __init__(self, database: Database):
         self._database = database
+
+    def index(self) -> int:
+        """The index of the last change: one row, read by its key."""
+        with self._database.read() as connection:
+            return connection.scalar(_INDEX)
+
+    def everything(self) -> tuple[int, list[Instance]]:
+        """All instances, and the index that they stand at."""
+        with self._database.read() as connection:
+            index = connection.scalar(_INDEX)  # first: what is newer than it is merely read again
+            return index, _read(connection, sa.true())
+
+    def changed_since(self, index: int) -> tuple[int, dict[tuple[str, str], list[Instance]]]:
+        """The index now, and all instances of every (project, type) that changed after ``index``."""
+        touched = sa.select(_changes.c.project_id, _changes.c.type).where(_changes.c.index > index).distinct()
+        with self._database.read() as connection:
+            last = connection.scalar(_INDEX)
+            return last, {
+                (project_id, type_): _read(connection, _of_type(project_id, type_))
+                for project_id, type_ in connection.execute(touched).all()
+            }
+
+    def find(self, project_id: str, wanted: Registration) -> Instance | None:
+        """The instance that ``wanted`` already has, by its deployment and server. Raises Conflict when
+        another one has its host, port and signature."""
+        with self._database.read() as connection:
+            return _existing(connection, project_id, wanted)
+
+    def insert(self, project_id: str, wanted: Registration, health: Health, now: float) -> Instance:
+        """Adds it with its type's next ordinal, unless it is there (``find``, whose errors it raises)."""
+        with self._changing() as connection:
+            existing = _existing(connection, project_id, wanted)
+            if existing is not None:
+                return existing
+            fields = {field.name: getattr(wanted, field.name) for field in dataclasses.fields(wanted)}
+            fields.pop("host_key")
+            ordinal = _next_ordinal(connection, project_id, wanted.type)
+            instance = Instance(
+                project_id, ordinal=ordinal, health=health, created_at=now, updated_at=now, **fields
+            )
+            connection.execute(_instances.insert(), _row(instance))
+            _log(connection, Change.CREATED, [instance.key], now)
+            return instance
+
+    def delete(self, key: Key, now: float) -> None:
+        self._delete(_of_key(key), now)
+
+    def delete_deployment(self, deployment_id: str, server_id: str | None, now: float) -> None:
+        condition = _instances.c.deployment_id == deployment_id
+        if server_id is not None:
+            condition = sa.and_(condition, _instances.c.server_id == server_id)
+        self._delete(condition, now)
+
+    def _delete(self, condition: sa.ColumnElement[bool], now: float) -> None:
+        with self._changing() as connection:
+            keys = [instance.key for instance in _read(connection, condition)]
+            connection.execute(_instances.delete().where(condition))
+            for project_id, type_ in {(key.project_id, key.type) for key in keys}:
+                _forget_dead_type(connection, project_id, type_)
+            _log(connection, Change.REMOVED, keys, now)
+
+    def update_health(self, updates: Iterable[tuple[Instance, Health]], now: float) -> None:
+        """Writes each, unless the instance is gone or its status was changed by someone else meanwhile."""
+        with self._changing() as connection:
+            written = [
+                instance.key
+                for instance, health in updates
+                if connection.execute(_health_update(instance, health, now)).rowcount
+            ]
+            _log(connection, Change.CHANGED, written, now)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sa.Connection]:
+        """A transaction that no other change runs beside: SQLite has one writer, the others lock the row."""
+        with self._database.write() as connection:
+            connection.execute(_INDEX.with_for_update())
+            yield connection
+
+
+def _of_type(project_id: str, type_: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_instances.c.project_id == project_id, _instances.c.type == type_)
+
+
+def _of_key(key: Key) -> sa.ColumnElement[bool]:
+    return sa.and_(_of_type(key.project_id, key.type), _instances.c.ordinal == key.ordinal)
+
+
+def _read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Instance]:
+    """In the order of their ordinals."""
+    query = sa.select(_instances).where(condition).order_by(_instances.c.ordinal)
+    return [_instance(row) for row in connection.execute(query)]
+
+
+def _instance(row: sa.Row) -> Instance:
+    fields = dict(row._mapping)
+    status, *rest = (fields.pop(name) for name in ("status", "streak", "output", "since"))
+    fields["health"] = Health(Status(status), *rest)
+    fields["routes"] = tuple(fields["routes"])
+    fields["check"] = Check(**fields["check"])
+    return Instance(**fields)
+
+
+def _row(instance: Instance) -> dict:
+    fields = dataclasses.asdict(instance)
+    return {**fields, **fields.pop("health")}
+
+
+def _existing(connection: sa.Connection, project_id: str, wanted: Registration) -> Instance | None:
+    if wanted.deployment_id and wanted.server_id:
+        same = sa.and_(
+            _instances.c.project_id == project_id,
+            _instances.c.deployment_id == wanted.deployment_id,
+            _instances.c.server_id == wanted.server_id,
+        )
+        for instance in _read(connection, same):
+            return instance
+    at_address = sa.and_(
+        _instances.c.project_id == project_id,
+        _instances.c.host == wanted.host,
+        _instances.c.port == wanted.port,
+    )
+    for instance in _read(connection, at_address):
+        if instance.signature == wanted.signature:
+            raise errors.Conflict(
+                "gateway.registry.exists",
+                f"{wanted.host} port {wanted.port} is already registered with this signature, "
+                f"as {instance.name}.",
+            )
+    return None
+
+
+def _next_ordinal(connection: sa.Connection, project_id: str, type_: str) -> int:
+    row = sa.and_(_ordinals.c.project_id == project_id, _ordinals.c.type == type_)
+    ordinal = connection.scalar(sa.select(_ordinals.c.next).where(row))
+    if ordinal is None:
+        connection.execute(_ordinals.insert(), {"project_id": project_id, "type": type_, "next": 1})
+        return 0
+    connection.execute(_ordinals.update().where(row), {"next": ordinal + 1})
+    return ordinal
+
+
+def _forget_dead_type(connection: sa.Connection, project_id: str, type_: str) -> None:
+    """A type lives as long as it has instances; numbering starts again when it comes back."""
+    alive = sa.select(sa.literal(1)).where(_of_type(project_id, type_)).exists()
+    connection.execute(
+        _ordinals.delete().where(_ordinals.c.project_id == project_id, _ordinals.c.type == type_, ~alive)
+    )
+
+
+def _health_update(instance: Instance, health: Health, now: float) -> sa.Update:
+    # ``since`` tells an instance from an earlier one of the same name, and one status from the next
+    return (
+        _instances.update()
+        .where(
+            _of_key(instance.key),
+            _instances.c.status == instance.health.status,
+            _instances.c.since == instance.health.since,
+        )
+        .values(**dataclasses.asdict(health), updated_at=now)
+    )
+
+
+def _log(connection: sa.Connection, change: Change, keys: Sequence[Key], now: float) -> None:
+    if not keys:
+        return
+    last = connection.scalar(_INDEX)
+    rows = [
+        {"index": index, "at": now, "change": change, **key._asdict()}
+        for index, key in enumerate(keys, start=last + 1)
+    ]
+    connection.execute(_changes.insert(), rows)
+    connection.execute(_last_change.update().values(index=last + len(keys)))

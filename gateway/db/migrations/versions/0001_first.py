@@ -36,7 +36,9 @@ def upgrade():
     )
     op.create_table(
         "deployment_steps",
-        sa.Column("deployment_id", _ID, sa.ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "deployment_id", _ID, sa.ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("name", sa.String(32), nullable=False),
         sa.Column("target", sa.Integer),
@@ -47,7 +49,9 @@ def upgrade():
     )
     op.create_table(
         "deployment_targets",
-        sa.Column("deployment_id", _ID, sa.ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+        sa.Column(
+            "deployment_id", _ID, sa.ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True
+        ),
         sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("server_id", _ID),
         sa.Column("server_name", sa.String(255)),
@@ -55,12 +59,17 @@ def upgrade():
         sa.Column("host_key", sa.Text),
         sa.Column("trust", sa.String(16)),
         sa.Column("instance", sa.String(255)),
+        sa.Column("keys", sa.Text),  # sealed; host and login key between their making and the server's
     )
     op.create_table(
         "deployment_log",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
         sa.Column(
-            "deployment_id", _ID, sa.ForeignKey("deployments.id", ondelete="CASCADE"), nullable=False, index=True
+            "deployment_id",
+            _ID,
+            sa.ForeignKey("deployments.id", ondelete="CASCADE"),
+            nullable=False,
+            index=True,
         ),
         sa.Column("at", _TIME, nullable=False),
         sa.Column("step", sa.String(32), nullable=False),
@@ -75,7 +84,7 @@ def upgrade():
         sa.Column("login_user", sa.String(64), nullable=False),
         sa.Column("private_key", sa.Text, nullable=False),  # sealed
         sa.Column("host_key", sa.Text),
-        sa.Column("trust", sa.String(16), nullable=False),
+        sa.Column("trust", sa.String(16)),
     )
     op.create_table(
         "instances",
@@ -100,6 +109,8 @@ def upgrade():
         sa.Column("server_id", _ID),
         sa.Column("created_at", _TIME, nullable=False),
         sa.Column("updated_at", _TIME, nullable=False),
+        sa.Index("ix_instances_address", "project_id", "host", "port"),
+        sa.Index("ix_instances_deployment", "deployment_id"),
     )
     op.create_table(
         "instance_ordinals",  # the next number of each type: none is used twice while the type lives
@@ -107,9 +118,15 @@ def upgrade():
         sa.Column("type", sa.String(128), primary_key=True),
         sa.Column("next", sa.Integer, nullable=False),
     )
+    last_change = op.create_table(
+        "last_change",  # one row, locked by every change: indexes have no gaps and commit in their order
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("index", sa.BigInteger, nullable=False),
+    )
+    op.bulk_insert(last_change, [{"id": 1, "index": 0}])
     op.create_table(
         "changes",
-        sa.Column("index", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("at", _TIME, nullable=False),
         sa.Column("project_id", sa.String(64), nullable=False),
         sa.Column("type", sa.String(128), nullable=False),

@@ -1,0 +1,117 @@
+"""The features are the specification, run against a real gatewayd on a real OpenStack.
+
+    devstack/aio/cloud exec .venv/bin/behave                # everything
+    devstack/aio/cloud exec .venv/bin/behave features/registry.feature -n best
+    OS_CLOUD=mine .venv/bin/behave -D image=… -D flavor=…   # on a cloud of one's own, as one user of it
+
+Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
+and said so. @servers uses the two servers that all such scenarios share: they are asked for at the very
+beginning and boot while the scenarios without guests run, which is why those in ``guests/`` come last.
+"""
+
+import pathlib
+import shutil
+import signal
+import tempfile
+import time
+
+from behave import register_type
+from behave.model import Status
+from harness import clouds, names
+from harness.clearing import Clearing
+from harness.client import Client
+from harness.gatewayd import Gatewayd
+from harness.servers import SharedServers
+from parse import with_pattern
+
+from gateway.tests import url_table
+
+
+@with_pattern("nobody|" + "|".join(clouds.USERS))
+def _who(text):
+    return text
+
+
+@with_pattern(r'"[^"]*"|-?[0-9.]+|true|false|null|\[.*\]|{.*}')
+def _json(text):
+    return text
+
+
+register_type(Who=_who, Json=_json)  # before the steps are loaded
+
+_FEATURES = pathlib.Path(__file__).parent
+_GONE_IN = "120"  # seconds in which Nova and Neutron must have deleted what was deleted; behave -D gone_in=…
+
+
+def before_all(context):
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: whoever ends us, we clear away
+    context.folder = pathlib.Path(tempfile.mkdtemp(prefix="gateway-features-"))
+    context.before_run = {name: clouds.holdings(name) for name in clouds.MEMBERS}
+    context.called = set()
+    context.left_out = []
+    context.gateway = Gatewayd(context.folder / "gatewayd")
+    context.client = Client(context.gateway.url, context.called)
+    context.names = names.of_the_cloud(context.config.userdata)
+    context.shared = SharedServers(context.client, context.names)
+    context.gateway.start()
+    runs = [scenario for scenario in _scenarios(context) if scenario.should_run(context.config)]
+    if any("servers" in scenario.effective_tags for scenario in runs):
+        context.shared.ask_for()
+
+
+def before_scenario(context, scenario):
+    needed = {"aio", "admin"} & set(scenario.effective_tags)
+    if clouds.OWN_CLOUD and needed:
+        context.left_out.append(scenario.name)
+        scenario.skip(f"needs devstack/aio ({', '.join(sorted(needed))})")
+        return
+    context.names = dict(context.names, gateway_url=context.client.url)
+    context.clearing = Clearing(context.shared)
+
+
+def after_scenario(context, scenario):
+    failed = scenario.status in (Status.failed, Status.error)
+    if failed:
+        for daemon in (context.gateway, *context.clearing.daemons):
+            print(f"--- the end of {daemon.log}\n{daemon.tail()}\n---")
+    if scenario.status != Status.skipped:
+        context.clearing.clear(_gone_by(context))
+
+
+def after_all(context):
+    try:
+        context.shared.delete()
+        left = clouds.left_since(context.before_run, set(), _gone_by(context))
+        assert not left, "left behind by the run:\n  " + "\n  ".join(left)
+    finally:
+        context.gateway.stop()
+    _say_what_was_left_out(context)
+    if _whole(context):
+        untouched = url_table.untouched(context.called)
+        assert not untouched, "no scenario calls " + ", ".join(map(str, untouched))
+    if not context.failed:
+        shutil.rmtree(context.folder)
+
+
+def _gone_by(context) -> float:
+    return time.monotonic() + float(context.config.userdata.get("gone_in", _GONE_IN))
+
+
+def _scenarios(context):
+    return [scenario for feature in context._runner.features for scenario in feature.walk_scenarios()]
+
+
+def _whole(context) -> bool:
+    """Whether every scenario of every feature ran: else the table cannot be judged."""
+    files = {str(path.resolve()) for path in _FEATURES.rglob("*.feature")}
+    seen = {str(pathlib.Path(feature.filename).resolve()) for feature in context._runner.features}
+    over = {Status.passed, Status.failed, Status.error}
+    return files == seen and all(scenario.status in over for scenario in _scenarios(context))
+
+
+def _say_what_was_left_out(context) -> None:
+    if context.left_out:
+        count = len(context.left_out)
+        print(f"\n*** LEFT OUT on the cloud {clouds.OWN_CLOUD}: {count} scenarios that need devstack/aio:")
+        for name in context.left_out:
+            print(f"***   {name}")

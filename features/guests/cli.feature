@@ -1,0 +1,100 @@
+Feature: The command line
+  The same, for people: `gateway` reads clouds.yaml and OS_* as every OpenStack client does.
+
+  Scenario: What a server can be made of, as tables
+    When I run gateway flavor list
+    Then it exits with 0
+    And it prints a table with the columns Name, VCPUs, RAM (MiB), Disk (GiB) and ID
+    And it prints "{flavor}"
+    When I run gateway image list
+    Then it exits with 0
+    And it prints "{image}"
+    When I run gateway network list
+    Then it exits with 0
+    And it prints "{network}"
+
+  Scenario: The same as JSON, for scripts
+    When I run gateway flavor list -f json
+    Then it exits with 0
+    And what it prints is JSON
+
+  @servers
+  Scenario: Servers
+    Given two servers that the gateway booted
+    When I run gateway server list
+    Then it exits with 0
+    And it prints "{server_0}"
+    And it prints "ACTIVE"
+    When I run gateway server show {server_0}
+    Then it exits with 0
+    And it prints "{network}="
+
+  Scenario: A server, booted and deleted
+    Given the command line may make things
+    When I run gateway server create by-hand --flavor {flavor} --image {image} --network {network}
+    Then it exits with 0
+    And it prints "by-hand"
+    When I run gateway server delete --wait by-hand
+    Then it exits with 0
+    And nothing is left of it in Nova, Neutron and Keystone
+
+  @servers
+  Scenario: A service from its file to curl, and back
+    Given two servers that the gateway booted
+    And the command line may make things
+    And a folder with the example hello, to be deployed to {server_0}
+    When I run gateway deploy {folder}/service.yaml
+    Then it exits with 0
+    And it prints "Uploaded"
+    And it prints "ssh"
+    And it prints "health"
+    And it prints "hello 1.0.0 runs."
+    And it prints "hello-0"
+    When I run gateway deployment list
+    Then it exits with 0
+    And it prints "succeeded"
+    When I run gateway deployment show hello
+    Then it exits with 0
+    And it prints "register #0: done"
+    When I run gateway deployment log hello
+    Then it exits with 0
+    And it prints "gateway-hello.service"
+    When I run gateway registry list
+    Then it exits with 0
+    And it prints "hello-0"
+    When I run gateway registry best hello -f json
+    Then it exits with 0
+    And the service that it names answers / with "Hello from"
+    When I run gateway deployment delete hello
+    Then it exits with 0
+    And it prints "gone"
+    And nothing is left of it in Nova, Neutron and Keystone
+
+  @servers
+  Scenario: A deployment that fails is told with its reason
+    Given two servers that the gateway booted
+    And the command line may make things
+    And a folder with the example hello, to be deployed to {server_0}
+    And its command is false
+    When I run gateway deploy {folder}/service.yaml
+    Then it exits with 1
+    And its error ends with one line that says "exited with status 1"
+
+  Scenario Outline: An error is one line
+    When I run gateway <arguments>
+    Then it exits with <code>
+    And its error is one line that says "<says>"
+
+    Examples:
+      | arguments                                                                       | code | says                     |
+      | server create x --flavor nope --image {image} --network {network}               | 1    | nope                     |
+      | server show no-such-server                                                      | 1    | gateway.server.not_found |
+      | deployment show no-such                                                         | 1    | no-such                  |
+      | deploy /no/such/file.yaml                                                       | 1    | /no/such/file.yaml       |
+      | registry best nobody                                                            | 1    | nobody                   |
+      | --gateway-url http://127.0.0.1:9 flavor list                                    | 1    | 127.0.0.1:9              |
+      | --os-cloud no-such-cloud flavor list                                            | 1    | no-such-cloud            |
+
+  Scenario: Wrong usage
+    When I run gateway server create
+    Then it exits with 2

@@ -1,0 +1,28 @@
+"""The call that a step makes, and what stands where in its answer."""
+
+import requests
+
+_MAKING = ("/v1/servers", "/v1/deployments")
+
+
+def call(context, who, method, path, **kwargs) -> requests.Response:
+    """The call, with ``context.answer`` for the steps that follow; what it makes is cleared away later."""
+    if method == "POST" and path in _MAKING:
+        context.clearing.begin(context.client)
+    context.answer = context.client.call(who, method, path, **kwargs)
+    if method == "POST" and path == "/v1/servers" and context.answer.ok:
+        body = context.answer.json()
+        for server in body.get("servers") or [body["server"]]:
+            context.clearing.servers.append((context.client, server["id"]))
+    return context.answer
+
+
+def found(answer, place: str):
+    """``flavors.0.id`` in the answer's JSON."""
+    value = answer.json()
+    for part in place.split("."):
+        try:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise AssertionError(f"the answer has no {place!r}: {answer.text}") from None
+    return value

@@ -1,0 +1,58 @@
+"""Clears away after a scenario, and asks Nova, Neutron and Keystone, not the gateway, what is left."""
+
+import time
+
+from harness import clouds
+from harness.client import Client
+from harness.gatewayd import Gatewayd
+from harness.servers import SharedServers
+
+
+class Clearing:
+    """``begin`` is called before anything is made, with the client of the daemon that will make it."""
+
+    def __init__(self, shared: SharedServers):
+        self._shared = shared
+        self._before: dict[str, dict[str, str]] | None = None
+        self._clients: list[Client] = []
+        self.servers: list[tuple[Client, str]] = []  # booted by POST /v1/servers, to be deleted
+        self.daemons: list[Gatewayd] = []  # of the scenario's own, to be shown when it fails
+
+    def begin(self, client: Client) -> None:
+        if self._before is None:
+            self._before = {name: clouds.holdings(name) for name in clouds.MEMBERS}
+        if client not in self._clients:
+            self._clients.append(client)
+
+    def clear(self, deadline: float) -> None:
+        """Deletes through the gateway; raises AssertionError when something stays."""
+        if self._before is None:
+            return
+        for client in self._clients:
+            for who in ("a member",) if clouds.OWN_CLOUD else ("a member", "a stranger"):
+                _undeploy_all(client, who, deadline)
+        for client, server_id in self.servers:
+            client.call("a member", "DELETE", f"/v1/servers/{server_id}")
+        self.assert_nothing_left(deadline)
+
+    def assert_nothing_left(self, deadline: float) -> None:
+        assert self._before is not None, "nothing was asked for"
+        left = clouds.left_since(self._before, set(self._shared.ids), deadline)
+        assert not left, "left behind by the scenario:\n  " + "\n  ".join(left)
+
+
+def _undeploy_all(client: Client, who: str, deadline: float) -> None:
+    for deployment in client.call(who, "GET", "/v1/deployments").json()["deployments"]:
+        undeploy(client, who, deployment["id"], deadline)
+
+
+def undeploy(client: Client, who: str, deployment_id: str, deadline: float) -> None:
+    """DELETE, and wait until it is gone."""
+    url = f"/v1/deployments/{deployment_id}"
+    asked = client.call(who, "DELETE", url)
+    assert asked.status_code in (202, 404), f"DELETE {url}: {asked.status_code} {asked.text}"
+    while (answer := client.call(who, "GET", url)).status_code != 404:
+        found = answer.json()["deployment"]
+        assert found["status"] == "deleting", f"{deployment_id} is {found['status']}: {found['fault']}"
+        assert time.monotonic() < deadline, f"{deployment_id} is still {found['status']}"
+        time.sleep(0.5)

@@ -1,0 +1,123 @@
+"""A gatewayd of the run's own: its configuration, state and log in one folder, on a free port."""
+
+import configparser
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import requests
+
+from harness import clouds
+
+_BIN = pathlib.Path(sys.executable).parent
+#: The daemons of a run take no larger artifact, so that none of that size need be sent.
+MAX_ARTIFACT = 1024 * 1024
+_UP = 60  # seconds for the health check to answer, generous: two cores, shared with the cloud
+
+
+class Gatewayd:
+    """``options`` are by section, over the harness's own: {"ssh": {"ready_timeout": 5}}."""
+
+    def __init__(self, folder: pathlib.Path, options: dict[str, dict] | None = None):
+        (folder / "state").mkdir(parents=True)
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "gatewayd.log"
+        self._config = folder / "gateway.conf"
+        self._write_config(folder, options or {})
+        self._process: subprocess.Popen | None = None
+
+    def _write_config(self, folder: pathlib.Path, options: dict[str, dict]) -> None:
+        sections = {
+            "DEFAULT": {"state_path": folder / "state"},
+            "api": {"port": self.port},
+            "deploy": {"max_artifact": MAX_ARTIFACT},
+            "keystone_authtoken": _service_user(),
+        }
+        for name, values in options.items():
+            sections.setdefault(name, {}).update(values)
+        parser = configparser.RawConfigParser(default_section="")
+        parser.read_dict(sections)
+        with self._config.open("w") as file:
+            parser.write(file)
+        self._config.chmod(0o600)
+
+    @property
+    def command(self) -> list[str | pathlib.Path]:
+        return [_BIN / "gatewayd", "--config-file", self._config]
+
+    def start(self) -> "Gatewayd":
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # its processes are one group, which ``kill`` takes down as one
+            )
+        self._wait_until_up()
+        return self
+
+    def _wait_until_up(self) -> None:
+        deadline = time.monotonic() + _UP
+        while True:
+            if self._process.poll() is not None:
+                raise AssertionError(f"gatewayd exited with {self._process.returncode}:\n{self.tail()}")
+            try:
+                if requests.get(self.url + "/healthcheck", timeout=5).ok:
+                    return
+            except requests.ConnectionError:
+                pass
+            assert time.monotonic() < deadline, f"gatewayd is not up after {_UP} s:\n{self.tail()}"
+            time.sleep(0.2)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def exit_code(self, timeout: float = 60) -> int:
+        """Waits for its end; raises subprocess.TimeoutExpired."""
+        return self._process.wait(timeout)
+
+    def stop(self) -> None:
+        """As systemd stops it; it must end by itself, with 0."""
+        if not self.running:
+            return
+        self.signal(signal.SIGTERM)
+        try:
+            code = self.exit_code()
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"gatewayd did not stop upon SIGTERM:\n{self.tail()}") from None
+        assert code == 0, f"gatewayd ended with {code} upon SIGTERM:\n{self.tail()}"
+
+    def kill(self) -> None:
+        """As a power cut does: every process of it, at once."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def tail(self, lines: int = 40) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _service_user() -> dict[str, str]:
+    """On devstack/aio the user ``gateway``; on a cloud of one's own that cloud's user, who may check his own
+    tokens and be the trustee of his own trusts."""
+    auth = clouds.cloud(clouds.OWN_CLOUD or "gateway").config.config["auth"]
+    names = (
+        "auth_url", "username", "password", "project_name", "project_id",
+        "user_domain_name", "user_domain_id", "project_domain_name", "project_domain_id",
+    )  # fmt: skip
+    found = {name: auth[name] for name in names if auth.get(name)}
+    return {"auth_type": "password", "www_authenticate_uri": auth["auth_url"], **found}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]

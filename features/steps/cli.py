@@ -1,0 +1,102 @@
+"""The command ``gateway`` as a user runs it."""
+
+import json
+import pathlib
+import shlex
+import shutil
+import subprocess
+
+import requests
+import yaml
+from behave import given, then, when
+from harness.names import filled
+from harness.running import GATEWAY, environment
+
+_EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "hello"
+_TIMEOUT = 420
+
+
+@given("the command line may make things")
+def step_may_make(context):
+    context.clearing.begin(context.client)
+
+
+@given("a folder with the example hello, to be deployed to {server}")
+def step_example(context, server):
+    folder = context.folder / "hello"
+    context.add_cleanup(shutil.rmtree, folder)
+    shutil.copytree(_EXAMPLE, folder)
+    context.names["folder"] = str(folder)
+    _change(context, {"server": {"ids": [filled(server, context.names)]}})
+
+
+@given("its command is {command}")
+def step_example_command(context, command):
+    _change(context, {"command": command})
+
+
+def _change(context, fields):
+    path = pathlib.Path(context.names["folder"]) / "service.yaml"
+    wish = yaml.safe_load(path.read_text())
+    wish["deployment"] |= fields
+    path.write_text(yaml.safe_dump(wish))
+
+
+@when("I run gateway {arguments}")
+def step_run(context, arguments):
+    command = [str(GATEWAY), *shlex.split(filled(arguments, context.names))]
+    context.ran = subprocess.run(
+        command,
+        env=environment(context),
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def _seen(context) -> str:
+    return f"exit code {context.ran.returncode}\n{context.ran.stdout}\n{context.ran.stderr}"
+
+
+@then("it exits with {code:d}")
+def step_exits(context, code):
+    assert context.ran.returncode == code, _seen(context)
+
+
+@then('it prints "{text}"')
+def step_prints(context, text):
+    assert filled(text, context.names) in context.ran.stdout, _seen(context)
+
+
+@then("it prints a table with the columns {columns}")
+def step_prints_table(context, columns):
+    header = context.ran.stdout.splitlines()[1]
+    seen = [cell.strip() for cell in header.strip("|").split("|")]
+    assert seen == columns.replace(" and ", ", ").split(", "), _seen(context)
+
+
+@then("what it prints is JSON")
+def step_prints_json(context):
+    assert json.loads(context.ran.stdout), _seen(context)
+
+
+@then("the service that it names answers {path:S} with \"{text}\"")
+def step_named_service_answers(context, path, text):
+    answer = requests.get(json.loads(context.ran.stdout)["url"] + path, timeout=20)
+    assert text in answer.text, answer.text
+
+
+@then('its error is one line that says "{text}"')
+def step_error_line(context, text):
+    lines = context.ran.stderr.strip().splitlines()
+    assert len(lines) == 1, _seen(context)
+    assert filled(text, context.names) in lines[0], _seen(context)
+
+
+@then('its error ends with one line that says "{text}"')
+def step_error_ends(context, text):
+    lines = context.ran.stderr.strip().splitlines()
+    assert lines, _seen(context)
+    assert filled(text, context.names) in lines[-1], _seen(context)
+    assert "Traceback" not in context.ran.stderr, _seen(context)

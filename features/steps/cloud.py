@@ -1,0 +1,77 @@
+"""What only the cloud's users and admin do, straight in OpenStack."""
+
+import time
+import uuid
+
+import requests
+from behave import given, then
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from harness import clouds
+from harness.names import filled
+
+
+@given("the quota of another project is {limit:d} {resource:w}")
+def step_quota(context, limit, resource):
+    admin = clouds.as_user("an admin").compute
+    project_id = clouds.as_user("a stranger").current_project_id
+    before = getattr(admin.get_quota_set(project_id), resource)
+    admin.update_quota_set(project_id, **{resource: limit})
+    context.add_cleanup(admin.update_quota_set, project_id, **{resource: before})
+
+
+@given("a private key that no server knows")
+def step_private_key(context):
+    key = ed25519.Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    )
+    # in double quotes of YAML, hence the escapes
+    context.names["private_key"] = private.decode().replace("\n", "\\n")
+    context.names["public_key"] = public.decode()
+
+
+@given("a server that Nova booted without the gateway")
+def step_foreign_server(context):
+    """Never waited for: it need not run."""
+    context.clearing.begin(context.client)
+    conn = clouds.as_user("a member")
+    server = conn.compute.create_server(
+        name=f"foreign-{uuid.uuid4().hex[:8]}",
+        flavor_id=conn.compute.find_flavor(context.names["flavor"]).id,
+        image_id=conn.image.find_image(context.names["image"]).id,
+        networks=[{"uuid": conn.network.find_network(context.names["network"]).id}],
+    )
+    context.clearing.servers.append((context.client, server.id))
+    context.names["foreign_server"] = server.id
+
+
+def _address(context, number: int) -> str:
+    server = clouds.as_user("a member").compute.get_server(context.names[f"server_{number}"])
+    return next(address["addr"] for found in server.addresses.values() for address in found)
+
+
+@then("nothing answers on port {port:d} of server {number:d}")
+def step_nothing_answers(context, port, number):
+    url = f"http://{_address(context, number)}:{port}/"
+    try:
+        answer = requests.get(url, timeout=5)
+    except requests.RequestException:
+        return
+    raise AssertionError(f"{url} answers {answer.status_code}")
+
+
+@then("within {seconds:d} seconds GET {path:S} answers {status:d} ten times with another host")
+def step_other_host(context, seconds, path, status):
+    """The service on server 0 is dead: nobody must be sent there any more."""
+    deadline = time.monotonic() + seconds
+    good = 0
+    while good < 10:
+        answer = context.client.call("a member", "GET", filled(path, context.names))
+        is_other = answer.status_code == status and answer.json()["host"] != context.names["address"]
+        good = good + 1 if is_other else 0
+        assert time.monotonic() < deadline, f"after {seconds} s still {answer.status_code} {answer.text}"
+        time.sleep(0.1)

@@ -1,0 +1,85 @@
+"""Web services that are registered, and how the registry chooses among them."""
+
+import collections
+import time
+
+from behave import given, then, when
+from harness.asking import call, found
+from harness.web import WebService
+
+_SOON = 60  # seconds: three checks that fail, ten seconds apart, and some slack
+
+
+@given("a web service {name:w} whose health check is answered {answer}")
+def step_web_service(context, name, answer):
+    web = WebService(context.names["here"], answer)
+    context.add_cleanup(web.stop)
+    context.web = {**getattr(context, "web", {}), name: web}
+    context.names[f"{name}_port"] = web.port
+
+
+@when("the health check of {name:w} is answered {answer} from now on")
+def step_answers_otherwise(context, name, answer):
+    context.web[name].answer = answer
+
+
+@when("the web service {name:w} stops")
+def step_web_service_stops(context, name):
+    context.web[name].stop()
+
+
+@when("{who:Who} registers {name:w}")
+def step_register(context, who, name):
+    _register(context, who, name, name)
+
+
+@when("{who:Who} registers {name:w} as another {type:w}")
+def step_register_as(context, who, name, type):
+    _register(context, who, name, type)
+
+
+def _register(context, who, name, type):
+    web = context.web[name]
+    service = {"proto": "http", "type": type, "host": web.host, "port": web.port, "health": "/health"}
+    call(context, who, "POST", "/registry/service", json=service)
+
+
+@then("of {calls:d} calls of GET {path:S} {first:d} name {name:S} and {second:d} name {other:S}")
+def step_shares(context, calls, path, first, name, second, other):
+    _check_shares(context, calls, path, {name: first, other: second})
+
+
+@then("of {calls:d} calls of GET {path:S} {first:d} name {name:S}")
+def step_share(context, calls, path, first, name):
+    _check_shares(context, calls, path, {name: first})
+
+
+def _check_shares(context, calls, path, wanted):
+    """Each API process takes its turns by itself, so a share may be a few off."""
+    names = [found(call(context, "a member", "GET", path), "name") for _ in range(calls)]
+    seen = collections.Counter(names)
+    assert set(seen) == set(wanted), seen
+    for name, count in wanted.items():
+        assert abs(seen[name] - count) <= calls // 10, seen
+
+
+@then('soon "{place}" of GET {path:S} is "{value}"')
+def step_soon_value(context, place, path, value):
+    _soon(context, path, lambda answer: answer.status_code == 200 and found(answer, place) == value)
+
+
+@then("soon GET {path:S} answers {status:d}")
+def step_soon_status(context, path, status):
+    _soon(context, path, lambda answer: answer.status_code == status)
+
+
+def _soon(context, path, is_so):
+    deadline = time.monotonic() + _SOON
+    while not is_so(call(context, "a member", "GET", path)):
+        assert time.monotonic() < deadline, f"{path}: {context.answer.status_code} {context.answer.text}"
+        time.sleep(0.5)
+
+
+@then("it has a header {header:S}")
+def step_has_header(context, header):
+    assert context.answer.headers.get(header), context.answer.headers

@@ -1,0 +1,142 @@
+"""What every command shares: the client, one-line errors, rows out of the API's dicts."""
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import yaml
+from cliff import columns, command, lister, show
+
+from gateway.client import ApiError, Gateway
+
+
+class CommandError(Exception):
+    """The command cannot go on; the message is for the user."""
+
+
+class Connected:
+    """A command that talks to the gateway. Before cliff's own class in the bases."""
+
+    app: Any
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.app.gateway
+
+    def get_epilog(self) -> str:
+        return ""  # cliff would walk all installed packages to name ours
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            return super().run(parsed_args)  # type: ignore[misc]
+        except ApiError as error:
+            raise CommandError(described(error)) from error
+
+    def say(self, text: str = "") -> None:
+        print(text, file=self.app.stdout, flush=True)
+
+    def warn(self, text: str) -> None:
+        print(text, file=self.app.stderr, flush=True)
+
+    def confirmed(self, question: str, parsed_args: argparse.Namespace) -> bool:
+        """Asks where someone can answer; a script has decided already."""
+        if parsed_args.yes or not (self.app.stdin.isatty() and self.app.stdout.isatty()):
+            return True
+        self.app.stdout.write(f"{question} [y/N] ")
+        self.app.stdout.flush()
+        return self.app.stdin.readline().strip().lower() in ("y", "yes")
+
+
+class Command(Connected, command.Command):
+    pass
+
+
+class List(Connected, lister.Lister):
+    pass
+
+
+class Show(Connected, show.ShowOne):
+    pass
+
+
+_HINTS = {
+    "client.no_endpoint": "Give --gateway-url or set GATEWAY_URL.",
+    "client.unauthorized": "Check OS_CLOUD or the OS_… variables.",
+}
+
+
+def described(error: ApiError) -> str:
+    """One line: what, a hint, and what an operator needs to find it."""
+    parts = [" ".join(error.detail.split())]
+    if error.code in _HINTS:
+        parts.append(_HINTS[error.code])
+    if error.retry_after is not None:
+        parts.append(f"Try again in {error.retry_after} s.")
+    named = [] if error.code.startswith("client.") else [error.code]
+    if error.request_id:
+        named.append(f"request id {error.request_id}")
+    return " ".join(parts) + (f" ({', '.join(named)})" if named else "")
+
+
+class Lines(columns.FormattableColumn):
+    """A list of the API: readable lines in a table, itself in JSON and YAML."""
+
+    def __init__(self, value: Any, line: Callable[[Any], str]):
+        super().__init__(value)
+        self._line = line
+
+    def human_readable(self) -> str:
+        return "\n".join(self._line(each) for each in self._value or ())
+
+
+class _Yaml(columns.FormattableColumn):
+    """A dict of the API: as YAML in a table, without what is empty; itself in JSON."""
+
+    def human_readable(self) -> str:
+        told = {name: value for name, value in self._value.items() if value not in (None, "", [], {})}
+        return yaml.safe_dump(told, sort_keys=False, allow_unicode=True).rstrip() if told else ""
+
+
+def name_of(reference: dict | None) -> str | None:
+    """{"id", "name"} as one word."""
+    return reference and (reference.get("name") or reference.get("id"))
+
+
+Column = tuple[str, Callable[[dict], Any]]
+
+
+def rows(items: Iterable[dict], cells: Sequence[Column]) -> tuple[list[str], list[list[Any]]]:
+    """What cliff's Lister wants: titles and rows."""
+    return [title for title, _ in cells], [[cell(item) for _, cell in cells] for item in items]
+
+
+def fields(item: dict, special: dict[str, Callable[[Any], Any]] | None = None) -> tuple[list[str], list[Any]]:
+    """What cliff's ShowOne wants, in the API's order; ``special`` formats some of the fields."""
+    special = special or {}
+    return list(item), [special.get(name, _plain)(value) for name, value in item.items()]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _Yaml(value)
+    if isinstance(value, list):
+        return Lines(value, _word)
+    return value
+
+
+def _word(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def add_wait(parser: argparse.ArgumentParser, *, default: bool, what: str) -> None:
+    parser.add_argument(
+        "--wait",
+        action=argparse.BooleanOptionalAction,
+        default=default,
+        help=f"{what} (default: {'yes' if default else 'no'})",
+    )

@@ -1,0 +1,118 @@
+"""The command ``gateway``. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from cliff import app, commandmanager
+
+#: Loaded only when asked for. A table rather than entry points: it stays true in a checkout that moved on.
+COMMANDS = {
+    "flavor list": "gateway.cli.launch_options:ListFlavors",
+    "flavor show": "gateway.cli.launch_options:ShowFlavor",
+    "image list": "gateway.cli.launch_options:ListImages",
+    "image show": "gateway.cli.launch_options:ShowImage",
+    "network list": "gateway.cli.launch_options:ListNetworks",
+    "network show": "gateway.cli.launch_options:ShowNetwork",
+    "server create": "gateway.cli.servers:CreateServer",
+    "server list": "gateway.cli.servers:ListServers",
+    "server show": "gateway.cli.servers:ShowServer",
+    "server delete": "gateway.cli.servers:DeleteServer",
+    "deploy": "gateway.cli.deploy:Deploy",
+    "deployment list": "gateway.cli.deployments:ListDeployments",
+    "deployment show": "gateway.cli.deployments:ShowDeployment",
+    "deployment log": "gateway.cli.deployments:ShowLog",
+    "deployment delete": "gateway.cli.deployments:DeleteDeployment",
+    "artifact create": "gateway.cli.artifacts:CreateArtifact",
+    "registry list": "gateway.cli.registry:ListInstances",
+    "registry show": "gateway.cli.registry:ShowInstance",
+    "registry best": "gateway.cli.registry:ShowBest",
+    "registry types": "gateway.cli.registry:ListTypes",
+}
+
+
+class Commands(commandmanager.CommandManager):
+    def __init__(self):
+        super().__init__()
+        for name, value in COMMANDS.items():
+            self.commands[name] = importlib.metadata.EntryPoint(name, value, "gateway.cli")
+
+
+class Shell(app.App):
+    NAME = "gateway"
+    LOG = logging.getLogger(NAME)
+    CONSOLE_MESSAGE_FORMAT = "gateway: %(message)s"
+    DEFAULT_VERBOSE_LEVEL = 0
+
+    def __init__(self):
+        version = importlib.metadata.version("gateway")
+        what = "From flavor, image and network to a running, health-checked, discoverable service."
+        super().__init__(what, version, Commands(), deferred_help=True)
+        self._gateway = None
+
+    def build_option_parser(self, description, version, argparse_kwargs=None):
+        from gateway.cli import clouds
+
+        kwargs = {"allow_abbrev": False, "prog": self.NAME, **(argparse_kwargs or {})}
+        parser = super().build_option_parser(description, version, kwargs)
+        parser.add_argument(
+            "--gateway-url",
+            metavar="URL",
+            default=os.environ.get("GATEWAY_URL"),
+            help="the gateway, where Keystone's catalogue does not have it (GATEWAY_URL)",
+        )
+        parser.add_argument(
+            "--timeout",
+            metavar="SECONDS",
+            type=_seconds,
+            default=60.0,
+            help="longest wait for one answer (60)",
+        )
+        clouds.add_options(parser)
+        return parser
+
+    def configure_logging(self) -> None:
+        if self.options.debug:
+            self.options.verbose_level = 2
+        super().configure_logging()
+        if not self.options.log_file:
+            # What nobody sees need not be made: cliff asks all libraries for their debug messages.
+            logging.getLogger().setLevel((logging.WARNING, logging.INFO, logging.DEBUG)[self._verbosity()])
+
+    def _verbosity(self) -> int:
+        return min(self.options.verbose_level, 2)
+
+    def initialize_app(self, argv: list[str]) -> None:
+        # cliff would open a prompt of its own, which needs more packages.
+        if not argv:
+            self.options.deferred_help = True
+
+    @property
+    def gateway(self):
+        """The client, logged in when it is first used."""
+        if self._gateway is None:
+            from gateway import client
+            from gateway.cli import clouds
+
+            cloud = clouds.connect(self.options)
+            self._gateway = client.Gateway(
+                cloud.session,
+                endpoint=self.options.gateway_url or cloud.gateway_url,
+                region_name=cloud.region_name,
+                interface=cloud.interface,
+            )
+        return self._gateway
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return Shell().run(list(sys.argv[1:] if argv is None else argv))

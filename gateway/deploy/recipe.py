@@ -1,0 +1,283 @@
+"""What is done on a server to make a service run there: commands and files as values. Pure; no SSH here.
+
+On the server, as the layout of Capistrano:
+
+    /opt/gateway/SERVICE/releases/VERSION-DEPLOYMENT/   the artifact and the files
+    /opt/gateway/SERVICE/current                        link to the release that runs
+    /opt/gateway/SERVICE/env                            environment with secrets, root's, mode 0600
+    /etc/systemd/system/gateway-SERVICE.service
+"""
+
+import dataclasses
+import io
+import re
+import shlex
+import tarfile
+
+from gateway.deploy.model import Spec
+
+#: Patterns of the API's schema: what these allow needs no escaping in a path or a unit file.
+SERVICE = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
+USER = r"^[a-z_][a-z0-9_-]{0,31}$"
+ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+FILE_PATH = r"^(?!/)(?!.*(^|/)\.\.?(/|$))[^\x00]*[^\x00/]$"
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One remote command. ``argv`` is quoted word by word; ``title`` is what people read."""
+
+    title: str
+    argv: tuple[str, ...]
+    timeout: float
+    stdin: bytes = dataclasses.field(default=b"", repr=False)
+    root: bool = True
+
+    def line(self) -> str:
+        return shlex.join(("sudo", "-n", "--", *self.argv) if self.root else self.argv)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The paths of one release on a server."""
+
+    root: str
+    service: str
+    release_name: str
+
+    @property
+    def home(self) -> str:
+        return f"{self.root}/{self.service}"
+
+    @property
+    def release(self) -> str:
+        return f"{self.home}/releases/{self.release_name}"
+
+    @property
+    def unit(self) -> str:
+        return f"gateway-{self.service}.service"
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a server is like, as far as it matters here."""
+
+    package_tool: str | None  # apt-get, dnf, yum, zypper, apk
+    installed: frozenset[str]  # of the wanted packages
+    cloud_init: str  # done, disabled, error …; "" where there is none
+
+
+def _shell(title: str, script: str, *arguments: str, timeout: float, stdin: bytes = b"") -> Command:
+    """One shell on the server for several commands, since each start costs it time. The arguments reach the
+    script as "$1"…; its first failing command ends it."""
+    return Command(title, ("sh", "-ec", script, "gateway", *arguments), timeout, stdin)
+
+
+def facts(packages: tuple[str, ...], timeout: float) -> Command:
+    """Waits for cloud-init to finish, too: before that, users, disks and packages may still change."""
+    script = """
+if command -v cloud-init >/dev/null; then
+  echo "cloud-init=$(cloud-init status --wait 2>/dev/null | sed -n 's/.*status: //p')"
+fi
+for tool in apt-get dnf yum zypper apk; do
+  if command -v $tool >/dev/null; then echo "tool=$tool"; break; fi
+done
+for package; do
+  if { dpkg-query -W -f='${Status}' "$package" | grep 'ok installed' || rpm -q "$package"; } >/dev/null 2>&1
+  then
+    echo "installed=$package"
+  fi
+done
+"""
+    return _shell("wait for cloud-init and look around", script, *packages, timeout=timeout)
+
+
+def parse_facts(output: str) -> Facts:
+    seen = re.findall(r"^(cloud-init|tool|installed)=(.*)$", output, re.MULTILINE)
+    one = dict(seen)
+    return Facts(
+        one.get("tool"),
+        frozenset(value for name, value in seen if name == "installed"),
+        one.get("cloud-init", "").strip(),
+    )
+
+
+def prepare(layout: Layout, user: str, timeout: float) -> Command:
+    script = """
+mkdir -p "$1"
+rm -rf "$2"
+install -d -o "$3" "$2"
+"""
+    releases = f"{layout.home}/releases"
+    return _shell("make the release's folder", script, releases, layout.release, user, timeout=timeout)
+
+
+def unpack(layout: Layout, sha256: str, timeout: float) -> Command:
+    """Its stdin is the artifact; what does not have the sum is not unpacked."""
+    script = """
+cat >"$1.part"
+echo "$2  $1.part" | sha256sum -c --quiet -
+tar -xzf "$1.part" -C "$1" --no-same-owner
+rm "$1.part"
+"""
+    return _shell("unpack the artifact", script, layout.release, sha256, timeout=timeout)
+
+
+def place(layout: Layout, spec: Spec, secrets: dict[str, str], user: str, timeout: float) -> Command:
+    """Writes the files, the scripts, the environment and the unit, all in one tar."""
+    release, home = layout.release[1:], layout.home[1:]
+    entries = [(f"{release}/{path}", text, _mode(text)) for path, text in spec.files.items()]
+    entries.append((f"{home}/start.sh", f"{spec.command}\n", 0o644))
+    entries.append((f"{home}/env", environment({"PORT": str(spec.port), **spec.env, **secrets}), 0o600))
+    entries.append((f"etc/systemd/system/{layout.unit}", unit(layout, spec, user), 0o644))
+    if spec.setup:
+        entries.append((f"{home}/setup.sh", f"{spec.setup}\n", 0o600))
+    script = """
+tar -x -f - -C / --no-same-owner
+chown -R "$2:" "$1"
+"""
+    title = "write files, environment and unit"
+    return _shell(title, script, layout.release, user, timeout=timeout, stdin=_tar(entries))
+
+
+def _mode(text: str) -> int:
+    return 0o755 if text.startswith("#!") else 0o644
+
+
+def _tar(entries: list[tuple[str, str, int]]) -> bytes:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        for path, text, mode in entries:
+            data = text.encode()
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(data), mode
+            tar.addfile(member, io.BytesIO(data))
+    return whole.getvalue()
+
+
+def environment(variables: dict[str, str]) -> str:
+    """Lines that systemd's EnvironmentFile and a POSIX shell read alike (systemd.exec(5), sh(1))."""
+    escaped = str.maketrans({character: "\\" + character for character in '\\"$`'})
+    return "".join(f'{name}="{value.translate(escaped)}"\n' for name, value in variables.items())
+
+
+def unit(layout: Layout, spec: Spec, user: str) -> str:
+    return f"""\
+# Made by gateway; changes are lost with the next deployment.
+[Unit]
+Description={spec.service} {spec.version}
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+User={user}
+WorkingDirectory={layout.home}/current
+EnvironmentFile={layout.home}/env
+ExecStart=/bin/sh {layout.home}/start.sh
+Restart=always
+RestartSec=2
+NoNewPrivileges=yes
+PrivateTmp=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+_INSTALL = {
+    "apt-get": """
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+apt-get -qy --no-install-recommends install "$@"
+""",
+    "dnf": 'dnf -qy install "$@"',
+    "yum": 'yum -qy install "$@"',
+    "zypper": 'zypper -nq install "$@"',
+    "apk": 'apk add -q "$@"',
+}
+
+
+def packages(wanted: tuple[str, ...], facts: Facts, timeout: float) -> Command | None:
+    """None when all are there. Raises ValueError on a system without a known package tool."""
+    missing = [package for package in wanted if package not in facts.installed]
+    if not missing:
+        return None
+    if facts.package_tool is None:
+        raise ValueError(f"no package tool known here to install {', '.join(missing)}")
+    return _shell(f"install {', '.join(missing)}", _INSTALL[facts.package_tool], *missing, timeout=timeout)
+
+
+def setup(layout: Layout, user: str, timeout: float) -> Command:
+    """The user's setup commands, as root, in the release's folder, with the service's environment."""
+    script = """
+set -a; . "$1/env"; set +a
+cd "$2"
+sh -e "$1/setup.sh"
+chown -R "$3:" "$2"
+"""
+    return _shell("run setup", script, layout.home, layout.release, user, timeout=timeout)
+
+
+def start(layout: Layout, timeout: float) -> Command:
+    script = """
+ln -sfn "$1" "$2/current"
+systemctl daemon-reload
+systemctl -q enable "$3"
+systemctl restart "$3"
+"""
+    return _shell(f"start {layout.unit}", script, layout.release, layout.home, layout.unit, timeout=timeout)
+
+
+_PROPERTIES = "ActiveState,SubState,NRestarts,Result,ExecMainCode,ExecMainStatus"
+
+
+def state(layout: Layout, timeout: float) -> Command:
+    return Command("ask systemd", ("systemctl", "show", layout.unit, "-p", _PROPERTIES), timeout, root=False)
+
+
+def exited(output: str) -> str | None:
+    """Why the service does not run, by what ``state`` printed; None while it runs or starts.
+    ``Restart=always`` hides a command that ends at once, so one restart counts as an end."""
+    seen = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    if seen.get("NRestarts", "0") == "0" and seen.get("ActiveState") in ("active", "activating", "reloading"):
+        return None if seen.get("SubState") != "auto-restart" else _ended(seen)
+    return _ended(seen)
+
+
+def _ended(seen: dict[str, str]) -> str:
+    status = seen.get("ExecMainStatus", "0")
+    if seen.get("ExecMainCode") == "2" or seen.get("Result") == "signal":
+        return f"the command was ended by signal {status}"
+    if seen.get("SubState") in ("auto-restart", "failed", "dead"):
+        return f"the command exited with status {status}"
+    return "the command ended and was started again"
+
+
+def journal(layout: Layout, timeout: float, lines: int = 30) -> Command:
+    return Command(
+        "read the journal",
+        ("journalctl", "-u", layout.unit, "-n", str(lines), "--no-pager", "-o", "cat"),
+        timeout,
+    )
+
+
+def remove(layout: Layout, timeout: float) -> Command:
+    """Takes the service off a server; fine when it was never there."""
+    script = """
+systemctl -q disable --now "$1" 2>/dev/null || true
+rm -rf "/etc/systemd/system/$1" "$2"
+systemctl daemon-reload
+systemctl reset-failed "$1" 2>/dev/null || true
+"""
+    return _shell(f"remove {layout.unit}", script, layout.unit, layout.home, timeout=timeout)
+
+
+def host_keys_on_console(console: str) -> tuple[str, ...]:
+    """The public host keys that cloud-init prints on the console (keys_to_console); the last block counts."""
+    blocks = re.findall(r"BEGIN SSH HOST KEY KEYS-*\s*(.*?)-*END SSH HOST KEY KEYS", console, re.DOTALL)
+    if not blocks:
+        return ()
+    keys = re.findall(r"((?:ssh-|ecdsa-)[a-z0-9-]+) ([A-Za-z0-9+/=]{40,})", blocks[-1])
+    return tuple(f"{kind} {blob}" for kind, blob in keys)

@@ -1,0 +1,75 @@
+"""Takes back what a deployment made.
+
+Each function may be called at any time, any number of times: it looks for what is there, by the deployment's
+marks in Nova and Neutron, and is done when nothing is.
+"""
+
+from oslo_log import log
+
+from gateway import errors
+from gateway.deploy import recipe
+from gateway.deploy.work import DEPLOYMENT_TAG, TARGET_TAG, Work
+
+LOG = log.getLogger(__name__)
+
+
+def everything(work: Work) -> None:
+    """In the order in which clients notice least: out of the registry first. Raises what the cloud raises."""
+    instances(work)
+    if work.boots:
+        floating_ips(work)
+        servers(work)
+        security_group(work)
+    else:
+        for target in work.deployment.targets:
+            service(work, target.number)
+
+
+def instances(work: Work, number: int | None = None) -> None:
+    if number is None:
+        work.registry.deregister_deployment(work.id)
+        return
+    work.registry.deregister_deployment(work.id, server_id=work.target(number).server_id)
+    work.store.set_target(work.id, number, instance=None)
+
+
+def service(work: Work, number: int) -> None:
+    """Off an existing server. One that is gone or cannot be reached keeps what it has: it is not ours, and
+    waiting for it would keep the deployment from ever ending; the log says so."""
+    if work.boots or work.target(number).address is None:
+        return  # the server itself goes
+    try:
+        work.run("undeploy", number, recipe.remove(work.layout, work.conf.deploy.command_timeout))
+    except errors.GatewayError as error:
+        work.say("undeploy", number, f"The service could not be removed from the server: {error.message}")
+        LOG.warning("Deployment %s: target %s is not cleaned: %s", work.id, number, error.message)
+
+
+def floating_ip_mark(work: Work, number: int) -> str:
+    """The description by which a floating IP is found: Neutron sets it in the call that creates it."""
+    return f"{work.name}-{number}"
+
+
+def floating_ips(work: Work, number: int | None = None) -> None:
+    numbers = [target.number for target in work.deployment.targets] if number is None else [number]
+    if work.spec.servers.floating_network_id:
+        for each in numbers:
+            work.cloud.delete_floating_ips(floating_ip_mark(work, each))
+
+
+def servers(work: Work, number: int | None = None) -> None:
+    """Waits until they are gone, and their ports with them."""
+    tags = {DEPLOYMENT_TAG: work.id}
+    if number is not None:
+        tags[TARGET_TAG] = str(number)
+    found = [server.id for server in work.cloud.find_servers(tags)]
+    for server_id in found:
+        work.cloud.delete_server(server_id)
+    work.cloud.wait_deleted(found)
+    for server_id in found:
+        work.store.delete_access(work.deployment.project_id, server_id)
+        work.say("undeploy", number, f"server {server_id} is deleted")
+
+
+def security_group(work: Work) -> None:
+    work.cloud.delete_security_groups(work.name)

@@ -1,0 +1,173 @@
+"""What the steps of one deployment work with: its cloud, its servers' connections, its log."""
+
+import pathlib
+import threading
+import time
+
+from oslo_config import cfg
+
+from gateway import errors
+from gateway.cloud.openstack import Cloud
+from gateway.cloud.sessions import Sessions
+from gateway.deploy import recipe, ssh
+from gateway.deploy.model import Access, Deployment, ExistingServers, Status, Target, Trust
+from gateway.deploy.recipe import Command
+from gateway.deploy.store import DeploymentStore
+from gateway.registry.registry import Registry
+
+#: Server metadata by which what belongs to a deployment is found again.
+DEPLOYMENT_TAG = "gateway_deployment"
+TARGET_TAG = "gateway_target"
+
+_LOOK_INTERVAL = 1.0  # seconds between looks whether the deployment was deleted meanwhile
+_MASKED_FROM = 4  # shorter secrets would mask half of every log
+
+
+class Work:
+    """One deployment being worked on by one engine; steps of different targets run in different threads."""
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        store: DeploymentStore,
+        sessions: Sessions,
+        registry: Registry,
+        deployment: Deployment,
+    ):
+        self.conf = conf
+        self.store = store
+        self.registry = registry
+        self.deployment = deployment
+        self.spec = deployment.spec
+        self.id = deployment.id
+        self.secrets = store.secrets(deployment.id)
+        self._sessions = sessions
+        self._connections: dict[int, ssh.Connection] = {}
+        self._looked = 0.0
+        self._lock = threading.Lock()
+
+    @property
+    def cloud(self) -> Cloud:
+        return self._sessions.trust(self.deployment.trust_id)
+
+    @property
+    def boots(self) -> bool:
+        return not isinstance(self.spec.servers, ExistingServers)
+
+    @property
+    def name(self) -> str:
+        """Of what is made for this deployment in Neutron, where it is its mark, too."""
+        return f"gateway-{self.id}"
+
+    @property
+    def layout(self) -> recipe.Layout:
+        return recipe.Layout(
+            self.conf.deploy.root_path, self.spec.service, f"{self.spec.version}-{self.id[:8]}"
+        )
+
+    def target(self, number: int) -> Target:
+        return self.store.target(self.id, number)
+
+    def proceed(self) -> None:
+        """Called between the pieces of every wait; raises Conflict once the deployment is being deleted."""
+        with self._lock:
+            if time.monotonic() - self._looked < _LOOK_INTERVAL:
+                return
+            self._looked = time.monotonic()
+        if self.store.status(self.id) is Status.DELETING:
+            raise errors.Conflict("gateway.deployment.deleted", "The deployment was deleted while it ran.")
+
+    def say(self, step: str, number: int | None, text: str) -> None:
+        """A line of the deployment's log; secrets are masked."""
+        for value in self.secrets["env"].values():
+            if len(value) >= _MASKED_FROM:
+                text = text.replace(value, "***")
+        self.store.write_log(self.id, step, number, text.rstrip("\n"))
+
+    # The servers
+
+    def access(self, number: int) -> Access:
+        """How to log in to a target. A key that the request brought goes before what is known."""
+        server_id = self.target(number).server_id
+        known = self.store.access(self.deployment.project_id, server_id)
+        if self.boots or "private_key" not in self.secrets:
+            return known
+        given = self.spec.servers
+        return Access(
+            server_id=server_id,
+            project_id=self.deployment.project_id,
+            user=given.user,
+            private_key=self.secrets["private_key"],
+            host_key=given.host_key or (known.host_key if known else None),
+            trust=Trust.GIVEN if given.host_key else (known.trust if known else None),
+        )
+
+    def connection(self, number: int) -> ssh.Connection:
+        """The target's one connection, made anew when it broke or the engine was restarted."""
+        connection = self._connections.get(number)
+        if connection is None or not connection.is_open():
+            connection = self._connections[number] = self._connected(number)
+        return connection
+
+    def _connected(self, number: int) -> ssh.Connection:
+        target, access = self.target(number), self.access(number)
+        host_keys, trust = self._host_keys(target, access)
+        login = ssh.Login(target.address, access.user, access.private_key, host_keys)
+        patience = 60.0 if trust is Trust.INJECTED else 0.0
+        connection = ssh.wait_for_login(login, self.conf, self.proceed, patience)
+        self.store.set_target(self.id, number, host_key=connection.host_key(), trust=trust)
+        return connection
+
+    def _host_keys(self, target: Target, access: Access) -> tuple[tuple[str, ...], Trust]:
+        """The keys that the server may show, and why they are believed. Raises Unhealthy without any."""
+        if target.host_key:
+            return (target.host_key,), target.trust
+        if access.host_key:
+            return (access.host_key,), access.trust or Trust.GIVEN
+        printed = recipe.host_keys_on_console(self.cloud.console_log(target.server_id))
+        if printed:
+            return printed, Trust.CONSOLE
+        if self.spec.servers.trust_on_first_use:
+            return (), Trust.FIRST_USE
+        raise errors.Unhealthy(
+            "gateway.ssh.host_key_unknown",
+            f"The host key of server {target.server_id} is not known and not on its console: "
+            "give server.host_key, or set server.trust_on_first_use.",
+        )
+
+    def run(self, step: str, number: int, command: Command, upload: pathlib.Path | None = None) -> str:
+        """Runs a command on a target and logs what it prints. Raises Unhealthy when it fails, with its last
+        lines; returns its output."""
+        self.say(step, number, f"$ {command.title}")
+        stdin = upload.open("rb") if upload else None
+        try:
+            result = self.connection(number).run(command, stdin, lambda text: self.say(step, number, text))
+        finally:
+            if stdin:
+                stdin.close()
+        if result.status != 0:
+            raise errors.Unhealthy(
+                "gateway.deployment.command_failed",
+                f"{command.title} failed with status {result.status}: {self.last_lines(result.output)}",
+            )
+        return result.output
+
+    def ask(self, number: int, command: Command) -> str:
+        """Runs a command whose output and failure matter only to the caller."""
+        return self.connection(number).run(command).output
+
+    def last_lines(self, output: str, count: int = 5) -> str:
+        text = " | ".join(output.strip().splitlines()[-count:])[-1000:] or "it printed nothing"
+        for value in self.secrets["env"].values():
+            if len(value) >= _MASKED_FROM:
+                text = text.replace(value, "***")
+        return text
+
+    def close(self) -> None:
+        for connection in self._connections.values():
+            connection.close()
+
+    def delete_trust(self) -> None:
+        if self.deployment.trust_id:
+            self._sessions.delete_trust(self.deployment.trust_id)
+            self.store.forget_trust(self.id)

@@ -1,0 +1,132 @@
+"""What one process knows of the registry without asking: immutable maps that follow the change index."""
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import sqlalchemy.exc
+from oslo_db import exception as db_exception
+
+from gateway.registry.model import Instance, Key, Status
+from gateway.registry.store import RegistryStore
+
+LOG = logging.getLogger(__name__)
+
+_DATABASE_ERRORS = (db_exception.DBError, sqlalchemy.exc.SQLAlchemyError)
+
+
+@dataclasses.dataclass(frozen=True)
+class ServiceType:
+    """The instances of a type by ordinal, ascending; ``weights``: of those that may be the best now."""
+
+    instances: Mapping[int, Instance]
+    weights: Mapping[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """Everything as it was at ``index``: project → type → ServiceType, for the types that have instances."""
+
+    index: int
+    projects: Mapping[str, Mapping[str, ServiceType]]
+
+    def types(self, project_id: str) -> Mapping[str, ServiceType]:
+        return self.projects.get(project_id, {})
+
+    def instance(self, key: Key) -> Instance | None:
+        service_type = self.types(key.project_id).get(key.type)
+        return service_type.instances.get(key.ordinal) if service_type else None
+
+    def instances(self) -> list[Instance]:
+        """Of all projects."""
+        return [
+            instance
+            for types in self.projects.values()
+            for service_type in types.values()
+            for instance in service_type.instances.values()
+        ]
+
+
+def service_type(instances: Sequence[Instance]) -> ServiceType:
+    passing = (i for i in instances if i.health.status is Status.PASSING)
+    return ServiceType(
+        MappingProxyType({i.ordinal: i for i in instances}),
+        MappingProxyType({i.ordinal: i.weight for i in passing if i.weight > 0}),
+    )
+
+
+def changed(view: View, index: int, touched: Mapping[tuple[str, str], Sequence[Instance]]) -> View:
+    """The view at ``index``, in which the instances of each touched (project, type) are those given."""
+    projects: dict[str, Mapping[str, ServiceType]] = dict(view.projects)
+    for project_id in {project_id for project_id, _ in touched}:
+        types = dict(view.types(project_id))
+        for (owner, type_), instances in touched.items():
+            if owner == project_id:
+                types.pop(type_, None)
+                if instances:
+                    types[type_] = service_type(instances)
+        projects.pop(project_id, None)
+        if types:
+            projects[project_id] = MappingProxyType(types)
+    return View(index, MappingProxyType(projects))
+
+
+def whole(index: int, instances: Sequence[Instance]) -> View:
+    touched: dict[tuple[str, str], list[Instance]] = {}
+    for instance in instances:
+        touched.setdefault((instance.project_id, instance.type), []).append(instance)
+    return changed(View(index, {}), index, touched)
+
+
+class Snapshot:
+    """Looks at the change index at most once per ``refresh_interval`` (seconds), when somebody asks. Threads
+    share it. While the database cannot be read, what was last seen goes on being served."""
+
+    def __init__(
+        self, store: RegistryStore, refresh_interval: float, clock: Callable[[], float] = time.monotonic
+    ):
+        self._store = store
+        self._refresh_interval = refresh_interval
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._view: View | None = None
+        self._looked_at = 0.0
+        self._failing = False
+
+    def view(self) -> View:
+        """Raises the database's error only when nothing was ever read."""
+        if self._is_fresh():
+            return self._view
+        with self._lock:
+            return self._view if self._is_fresh() else self._look()
+
+    def refresh(self) -> View:
+        """Looks now: whoever has just written sees it."""
+        with self._lock:
+            return self._look()
+
+    def _is_fresh(self) -> bool:
+        return self._view is not None and self._clock() - self._looked_at < self._refresh_interval
+
+    def _look(self) -> View:
+        try:
+            self._view = self._newer(self._view)
+            self._failing = False
+        except _DATABASE_ERRORS as error:
+            if self._view is None:
+                raise
+            if not self._failing:
+                LOG.warning("The registry's database cannot be read; going on with what is known: %s", error)
+            self._failing = True
+        self._looked_at = self._clock()
+        return self._view
+
+    def _newer(self, view: View | None) -> View:
+        if view is None:
+            return whole(*self._store.everything())
+        if self._store.index() == view.index:
+            return view
+        return changed(view, *self._store.changed_since(view.index))

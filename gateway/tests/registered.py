@@ -1,0 +1,72 @@
+"""What the tests of the registry share: its parts on a real SQLite file, and real services to register."""
+
+import contextlib
+import http.server
+import pathlib
+import threading
+from collections.abc import Iterator, Sequence
+
+from gateway import conf as options
+from gateway.db import Database, schema
+from gateway.registry.registry import Registry
+from gateway.registry.signature import Signer
+from gateway.registry.store import RegistryStore
+from gateway.vault import Vault
+
+
+def configuration(folder: pathlib.Path, files: Sequence[pathlib.Path] = (), **registry):
+    """Loopback is allowed here: that is where the tests' services are."""
+    conf = options.load(["--state_path", str(folder)], [str(file) for file in files])
+    conf.set_override("blocked_networks", ["127.0.0.2/32"], "registry")
+    for name, value in registry.items():
+        conf.set_override(name, value, "registry")
+    return conf
+
+
+def registry(conf) -> Registry:
+    """As one more process would make it."""
+    database = Database(conf)
+    schema.upgrade(database)
+    signer = Signer(conf, Vault(conf.secrets.key_repository), database)
+    return Registry(conf, RegistryStore(database), signer)
+
+
+class Service:
+    """An HTTP server on 127.0.0.1 that answers GET with ``status`` and ``body``, which may be changed."""
+
+    def __init__(self, port: int = 0):
+        self.status, self.body = 200, b'{"up": true}'
+        self.asked: list[str] = []
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self):
+        service = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                service.asked.append(self.path)
+                self.send_response(service.status)
+                self.send_header("Content-Length", str(len(service.body)))
+                self.end_headers()
+                self.wfile.write(service.body)
+
+            def log_message(self, *_):
+                pass
+
+        return Handler
+
+
+@contextlib.contextmanager
+def service(port: int = 0) -> Iterator[Service]:
+    made = Service(port)
+    try:
+        yield made
+    finally:
+        made.stop()

@@ -1,0 +1,284 @@
+"""Sessions and Cloud against OpenStack's HTTP: Keystone by its own fixtures, the others as they answer."""
+
+import json
+import uuid
+
+import pytest
+from keystoneauth1 import fixture
+
+from gateway import conf as options
+from gateway import errors
+from gateway.cloud.model import ServerSpec
+from gateway.cloud.sessions import Sessions
+
+KEYSTONE = "http://keystone.test/v3"
+NOVA = "http://nova.test/v2.1"
+GLANCE = "http://glance.test"
+NEUTRON = "http://neutron.test"
+PROJECT = uuid.uuid4().hex
+
+CONFIG = f"""
+[keystone_authtoken]
+auth_type = password
+auth_url = {KEYSTONE}
+username = gateway
+password = secret
+project_name = service
+user_domain_id = default
+project_domain_id = default
+[cloud]
+boot_timeout = 1
+delete_timeout = 1
+"""
+
+
+def token(project_id=PROJECT, **kwargs):
+    made = fixture.V3Token(user_id="user", project_id=project_id, **kwargs)
+    made.set_project_scope(id=project_id)
+    for kind, url in (("compute", NOVA), ("image", GLANCE), ("network", NEUTRON), ("identity", KEYSTONE)):
+        made.add_service(kind).add_standard_endpoints(public=url)
+    return made
+
+
+@pytest.fixture
+def cloud_api(requests_mock):
+    """The discovery documents and logins that every call needs."""
+    requests_mock.get(KEYSTONE, json={"version": fixture.V3Discovery(KEYSTONE)})
+    requests_mock.post(f"{KEYSTONE}/auth/tokens", json=token(), headers={"X-Subject-Token": "T"})
+    compute = fixture.DiscoveryList(v2=False, v3=False)
+    compute.add_nova_microversion(NOVA, id="v2.1", status="CURRENT", min_version="2.1", version="2.93")
+    requests_mock.get(NOVA, json=compute)
+    glance = {"id": "v2.15", "status": "CURRENT", "links": [{"rel": "self", "href": f"{GLANCE}/v2/"}]}
+    requests_mock.get(GLANCE, json={"versions": [glance]})
+    neutron = {"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self", "href": f"{NEUTRON}/v2.0/"}]}
+    requests_mock.get(NEUTRON, json={"versions": [neutron]})
+    return requests_mock
+
+
+@pytest.fixture
+def sessions(tmp_path):
+    path = tmp_path / "gateway.conf"
+    path.write_text(CONFIG)
+    return Sessions(options.load([], [str(path)]))
+
+
+@pytest.fixture
+def cloud(cloud_api, sessions):
+    return sessions.trust("trust-1")
+
+
+def raw_server(name="web", status="ACTIVE", project_id=PROJECT, metadata=(), **more):
+    flavor = {"original_name": "m1.nano", "vcpus": 1, "ram": 256, "disk": 2}
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, name)),
+        "name": name,
+        "status": status,
+        "tenant_id": project_id,
+        "flavor": flavor,
+        "image": "",
+        "metadata": dict(metadata),
+        **more,
+    }
+
+
+def queries(requests_mock, path):
+    return [request.qs for request in requests_mock.request_history if request.path == path]
+
+
+def test_trust_logs_in_without_a_scope_of_its_own(cloud_api, cloud):
+    assert cloud.project_id == PROJECT
+    login = next(r for r in cloud_api.request_history if r.path == "/v3/auth/tokens").json()
+    assert login["auth"]["scope"] == {"OS-TRUST:trust": {"id": "trust-1"}}
+    assert login["auth"]["identity"]["password"]["user"]["name"] == "gateway"
+
+
+def test_a_trusts_cloud_is_kept_until_the_trust_is_deleted(cloud_api, sessions):
+    cloud_api.delete(f"{KEYSTONE}/OS-TRUST/trusts/trust-1", status_code=204)
+    kept = sessions.trust("trust-1")
+    assert sessions.trust("trust-1") is kept
+    sessions.delete_trust("trust-1")
+    assert sessions.trust("trust-1") is not kept
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_create_trust_refused(cloud_api, sessions, cloud, status):
+    cloud_api.post(f"{KEYSTONE}/OS-TRUST/trusts", status_code=status, json={"error": {"message": "no"}})
+    auth = cloud._session.auth
+    with pytest.raises(errors.Forbidden, match="password") as raised:
+        sessions.create_trust(auth, "user", PROJECT, ["member"])
+    assert raised.value.code == "gateway.trust.refused"
+
+
+def test_trust_that_no_longer_works_is_deleted_by_the_service_user(cloud_api, sessions):
+    refusal = {"status_code": 401, "json": {"error": {"message": "no"}}}
+    accepted = {"json": token(), "headers": {"X-Subject-Token": "T"}}
+    cloud_api.post(
+        f"{KEYSTONE}/auth/tokens",
+        [refusal, accepted],  # as the trustor, who is disabled; then as the gateway
+    )
+    deletion = cloud_api.delete(f"{KEYSTONE}/OS-TRUST/trusts/trust-1", status_code=204)
+    sessions.delete_trust("trust-1")
+    assert deletion.called
+
+
+def test_missing_trust_is_fine(cloud_api, sessions):
+    missing = {"error": {"message": "no"}}
+    cloud_api.delete(f"{KEYSTONE}/OS-TRUST/trusts/trust-1", status_code=404, json=missing)
+    sessions.delete_trust("trust-1")
+
+
+def test_find_servers_reads_every_page(cloud_api, cloud):
+    link = {"servers_links": [{"rel": "next", "href": "…"}]}
+    mine = {"gateway": "d1"}
+    first = [raw_server("a", metadata=mine), raw_server("b", metadata={"gateway": "d2"})]
+    second = [raw_server("c", "ERROR", metadata={**mine, "other": "x"})]
+    pages = [{"json": {"servers": first, **link}}, {"json": {"servers": second}}]
+    cloud_api.get(f"{NOVA}/servers/detail", pages)
+    assert [server.name for server in cloud.find_servers(mine)] == ["a", "c"]
+    assert queries(cloud_api, "/v2.1/servers/detail")[1] == {"marker": [first[1]["id"]]}
+
+
+def test_another_projects_server_is_not_found_even_for_an_admin(cloud_api, cloud):
+    theirs = raw_server(project_id="another")
+    cloud_api.get(f"{NOVA}/servers/{theirs['id']}", json={"server": theirs})
+    cloud_api.get(f"{NOVA}/servers/detail", json={"servers": []})
+    with pytest.raises(errors.NotFound):
+        cloud.server(theirs["id"])
+
+
+def test_servers_of_one_name_are_ambiguous(cloud_api, cloud):
+    listing = [raw_server("web"), raw_server("web") | {"id": "2"}, raw_server("web2")]
+    cloud_api.get(f"{NOVA}/servers/detail", json={"servers": listing})
+    with pytest.raises(errors.Conflict, match="2 servers are named web") as raised:
+        cloud.server("web")
+    assert raised.value.code == "gateway.server.ambiguous"
+
+
+def test_names_of_deleted_images_are_asked_for_once(cloud_api, cloud):
+    here, gone = str(uuid.uuid4()), str(uuid.uuid4())
+    listing = [raw_server("a", image={"id": here}), raw_server("b", image={"id": gone})]
+    cloud_api.get(f"{NOVA}/servers/detail", json={"servers": listing})
+    flavor = {"id": "f", "name": "m1.nano", "vcpus": 1, "ram": 256, "disk": 2}
+    cloud_api.get(f"{NOVA}/flavors/detail", json={"flavors": [flavor]})
+    images = [
+        cloud_api.get(f"{GLANCE}/v2/images/{here}", json={"id": here, "name": "debian"}),
+        cloud_api.get(f"{GLANCE}/v2/images/{gone}", status_code=404),
+    ]
+    for _ in range(2):
+        servers = cloud.servers()
+        assert [server.image.name for server in servers] == ["debian", None]
+        assert {server.flavor.id for server in servers} == {"f"}
+    assert [image.call_count for image in images] == [1, 1]
+
+
+def test_boot_sends_one_server(cloud_api, cloud):
+    asked = cloud_api.post(f"{NOVA}/servers", status_code=202, json={"server": {"id": "s1"}})
+    spec = ServerSpec("web", "f", "i", "n", user_data="#!/bin/sh", security_groups=("g",), tags={"k": "v"})
+    assert cloud.boot(spec).id == "s1"
+    body = asked.last_request.json()["server"]
+    assert body["networks"] == [{"uuid": "n"}]
+    assert body["metadata"] == {"k": "v"}
+    assert body["security_groups"] == [{"name": "g"}]
+    assert (body["min_count"], body["max_count"]) == (1, 1)
+
+
+def test_wait_active_outlasts_a_nova_that_is_away(cloud_api, cloud):
+    building = {"json": {"server": raw_server(status="BUILD")}}
+    cloud_api.get(f"{NOVA}/servers/s1", [building, {"status_code": 503}, {"json": {"server": raw_server()}}])
+    looks = []
+    assert cloud.wait_active("s1", lambda: looks.append(1)).status == "ACTIVE"
+    assert len(looks) == 2
+
+
+def test_wait_active_ends_when_told_so(cloud_api, cloud):
+    def stop():
+        raise errors.Conflict("gateway.deployment.deleted", "stop")
+
+    cloud_api.get(f"{NOVA}/servers/s1", json={"server": raw_server(status="BUILD")})
+    with pytest.raises(errors.Conflict, match="stop"):
+        cloud.wait_active("s1", stop)
+
+
+def test_wait_active_says_why_nova_could_not(cloud_api, cloud):
+    failed = raw_server(status="ERROR", fault={"message": "No valid host was found."})
+    cloud_api.get(f"{NOVA}/servers/s1", json={"server": failed})
+    with pytest.raises(errors.CloudError, match=r"No valid host was found") as raised:
+        cloud.wait_active("s1")
+    assert raised.value.code == "gateway.server.error"
+
+
+def test_wait_active_has_an_end(cloud_api, cloud):
+    cloud_api.get(f"{NOVA}/servers/s1", json={"server": raw_server(status="BUILD")})
+    with pytest.raises(errors.Timeout, match="BUILD"):
+        cloud.wait_active("s1")
+
+
+def test_wait_deleted(cloud_api, cloud):
+    cloud_api.get(f"{NOVA}/servers/s1", status_code=404, json={"itemNotFound": {"message": "no"}})
+    cloud_api.get(f"{NOVA}/servers/s2", json={"server": raw_server()})
+    cloud.wait_deleted(["s1"])
+    with pytest.raises(errors.Timeout, match="s2"):
+        cloud.wait_deleted(["s1", "s2"])
+
+
+def test_delete_server_that_is_gone(cloud_api, cloud):
+    cloud_api.delete(f"{NOVA}/servers/s1", status_code=404, json={"itemNotFound": {"message": "no"}})
+    cloud.delete_server("s1")
+
+
+def test_security_group_gets_the_rules_it_lacks(cloud_api, cloud):
+    rule = {"direction": "ingress", "protocol": "tcp", "ethertype": "IPv4", "remote_ip_prefix": None}
+    rule |= {"port_range_min": 22, "port_range_max": 22}
+    group = {"id": "g1", "name": "n", "security_group_rules": [rule]}
+    cloud_api.get(f"{NEUTRON}/v2.0/security-groups", json={"security_groups": [group]})
+    refusal = {"NeutronError": {"message": "Security group rule already exists."}}
+    exists = {"status_code": 409, "json": refusal}
+    made = {"status_code": 201, "json": {"security_group_rule": {}}}
+    rules = cloud_api.post(f"{NEUTRON}/v2.0/security-group-rules", [made, exists, made])
+    assert cloud.ensure_security_group("n", "d", [22, 80]) == "g1"
+    bodies = [json.loads(request.text)["security_group_rule"] for request in rules.request_history]
+    asked = [(body["port_range_min"], body["ethertype"]) for body in bodies]
+    assert asked == [(22, "IPv6"), (80, "IPv4"), (80, "IPv6")]
+
+
+def test_floating_ip_that_is_there_is_taken(cloud_api, cloud):
+    cloud_api.get(f"{NEUTRON}/v2.0/ports", json={"ports": [{"id": "p1"}]})
+    ip = {"id": "i1", "floating_ip_address": "203.0.113.5", "port_id": "p1"}
+    listing = cloud_api.get(f"{NEUTRON}/v2.0/floatingips", json={"floatingips": [ip]})
+    assert cloud.ensure_floating_ip("s1", "net", "gateway d1/0") == "203.0.113.5"
+    assert listing.last_request.qs == {"description": ["gateway d1/0"], "project_id": [PROJECT]}
+
+
+def test_floating_ip_from_a_network_that_is_not_reached(cloud_api, cloud):
+    cloud_api.get(f"{NEUTRON}/v2.0/ports", json={"ports": [{"id": "p1"}]})
+    cloud_api.get(f"{NEUTRON}/v2.0/floatingips", json={"floatingips": []})
+    message = "External network net is not reachable from subnet sub."
+    refusal = {"NeutronError": {"type": "ExternalGatewayForFloatingIPNotFound", "message": message}}
+    asked = cloud_api.post(f"{NEUTRON}/v2.0/floatingips", status_code=404, json=refusal)
+    with pytest.raises(errors.Invalid, match="not reachable"):
+        cloud.ensure_floating_ip("s1", "net", "gateway d1/0")
+    assert asked.last_request.json()["floatingip"]["description"] == "gateway d1/0"
+
+
+def test_nothing_is_deleted_by_an_empty_mark(cloud):
+    for delete in (cloud.delete_floating_ips, cloud.delete_security_groups):
+        with pytest.raises(ValueError, match="gateway's"):
+            delete("")
+
+
+def test_kernels_are_not_images_to_boot(cloud_api, cloud):
+    kernel = {"id": "k", "name": "kernel", "container_format": "aki"}
+    disk = {"id": "d", "name": "debian", "container_format": "bare", "os_distro": "debian"}
+    pages = [{"json": {"images": [kernel, disk]}}, {"json": {"images": []}}]
+    cloud_api.get(f"{GLANCE}/v2/images", pages)
+    assert [(image.name, image.login_user) for image in cloud.images()] == [("debian", "debian")]
+
+
+def test_quota_of_neutron_that_may_not_be_seen_is_left_to_neutron(cloud_api, cloud):
+    absolute = {"maxTotalInstances": 10, "totalInstancesUsed": 1, "maxTotalCores": 5, "totalCoresUsed": 1}
+    absolute |= {"maxTotalRAMSize": -1, "totalRAMUsed": 256}
+    cloud_api.get(f"{NOVA}/limits", json={"limits": {"absolute": absolute, "rate": []}})
+    cloud_api.get(f"{NEUTRON}/v2.0/quotas/{PROJECT}/details", status_code=403, json={})
+    found = cloud.allowances()
+    assert set(found) == {"instances", "cores", "ram"}
+    assert found["ram"].left() == float("inf")

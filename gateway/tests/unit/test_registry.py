@@ -1,0 +1,323 @@
+import dataclasses
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from gateway import errors
+from gateway.registry.model import Check, Key, Reading, Registration, Status
+from gateway.tests import registered
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def conf(tmp_path):
+    return registered.configuration(tmp_path)
+
+
+@pytest.fixture
+def registry(conf):
+    return registered.registry(conf)
+
+
+@pytest.fixture
+def service():
+    with registered.service() as made:
+        yield made
+
+
+def wanted(port: int = 1, type: str = "auth", **fields) -> Registration:
+    return Registration(type=type, proto="http", host=fields.pop("host", HOST), port=port, **fields)
+
+
+def add(registry, *ports: int, project: str = "p", **fields):
+    return [registry.register(project, wanted(port, **fields), verify=False) for port in ports]
+
+
+def changes(registry) -> list[tuple]:
+    with registry._store._database.read() as connection:
+        return [tuple(row) for row in connection.execute(sa.text("SELECT * FROM changes ORDER BY 1"))]
+
+
+def feed(registry) -> list[str]:
+    return [f"{type_}-{ordinal} {change}" for _, _, _, type_, ordinal, change in changes(registry)]
+
+
+def read_ok(registry, instance, ok: bool, output: str = "", times: int = 1):
+    for _ in range(times):
+        registry.record(instance.key, Reading(ok, output, instance.created_at + 1))
+
+
+# Registering
+
+
+def test_a_service_that_answers_is_registered(registry, service):
+    check = Check(path="/up")
+    fields = {"routes": ("/a", "/b"), "weight": 3, "version": "1.0", "http_port": service.port}
+    instance = registry.register("p", wanted(service.port, check=check, **fields))
+    assert service.asked == ["/up"]
+    assert (instance.name, instance.health.status, instance.health.output) == ("auth-0", "passing", "200 OK")
+    assert (instance.routes, instance.weight, instance.version) == (("/a", "/b"), 3, "1.0")
+    assert registry.instance("p", "auth", 0) == instance
+    assert registry.best("p", "auth") == instance
+    assert feed(registry) == ["auth-0 created"]
+
+
+def test_who_does_not_answer_is_not_registered(registry, service):
+    service.body = b'{"up": false}'
+    with pytest.raises(errors.Unhealthy, match=r'answered \{"up": false\}'):
+        registry.register("p", wanted(service.port))
+    service.stop()
+    with pytest.raises(errors.Unhealthy, match="connection refused") as caught:
+        registry.register("p", wanted(service.port))
+    assert caught.value.code == "gateway.registry.unhealthy"
+    assert (registry.types("p"), feed(registry)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        ("localhost", "host"),
+        ("example.org", "host"),
+        ("127.1", "host"),
+        ("0127.0.0.2", "host"),
+        ("fe80::1%lo", "host"),
+        ("", "host"),
+        ("127.0.0.2", "host_blocked"),
+        ("::ffff:127.0.0.2", "host_blocked"),
+    ],
+)
+def test_where_instances_may_not_be(registry, host, code):
+    with pytest.raises(errors.Invalid) as caught:
+        registry.register("p", wanted(host=host), verify=False)
+    assert (caught.value.code, caught.value.field) == (f"gateway.registry.{code}", "host")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "::1",
+        "::",
+        "0.0.0.0",
+        "169.254.169.254",
+        "fe80::1",
+        "::ffff:169.254.169.254",
+        "224.0.0.1",
+    ],
+)
+def test_where_they_may_not_be_by_default(tmp_path, host):
+    conf = registered.configuration(tmp_path)
+    conf.clear_override("blocked_networks", "registry")
+    with pytest.raises(errors.Invalid, match="blocked_networks"):
+        registered.registry(conf).register("p", wanted(host=host), verify=False)
+
+
+def test_an_address_has_one_form(registry):
+    (instance,) = add(registry, 1, host="FD00:0::5")
+    assert instance.host == "fd00::5"
+    with pytest.raises(errors.Conflict):
+        add(registry, 1, host="fd00::5")
+
+
+def test_the_same_again_is_a_conflict_within_a_project(registry):
+    add(registry, 1, type="other")
+    with pytest.raises(errors.Conflict, match="other-0"):
+        add(registry, 1)
+    add(registry, 1, signature="x")  # another signature: another service
+    add(registry, 2)
+    add(registry, 1, project="q")
+    assert [i.name for i in registry.instances("p", "auth")] == ["auth-0", "auth-1"]
+
+
+def test_a_signature_must_be_ours_and_about_this(registry, service):
+    signature = registry._signer.mint(project_id="p", type="auth", host=HOST, port=service.port)
+    with pytest.raises(errors.Invalid, match="another project"):
+        registry.register("q", wanted(service.port, signature=signature))
+    assert service.asked == []  # not even probed
+    registry.register("p", wanted(service.port, signature=signature))
+    with pytest.raises(errors.Conflict, match="auth-0"):
+        registry.register("p", wanted(service.port, signature=signature))
+
+
+def test_a_deployment_registers_a_server_once_and_is_signed(registry, service):
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+    fields = {"deployment_id": "d", "server_id": "s", "host_key": key, "version": "2"}
+    first = registry.register("p", wanted(service.port, **fields))
+    assert registry.register("p", wanted(service.port, **fields)) == first
+    claims = registry._signer.verify(first.signature, "p", "auth", HOST, service.port)
+    assert (claims["server_id"], claims["version"]) == ("s", "2")
+    assert claims["host_key"].startswith("SHA256:")
+    add(registry, 2, deployment_id="d", server_id="s2")
+    assert feed(registry) == ["auth-0 created", "auth-1 created"]
+    registry.deregister_deployment("d", server_id="s2")
+    registry.deregister_deployment("d")
+    registry.deregister_deployment("d")
+    assert feed(registry)[2:] == ["auth-1 removed", "auth-0 removed"]
+
+
+def test_ordinals_are_never_used_twice_while_the_type_lives(registry):
+    add(registry, 1, 2, 3)
+    registry.deregister("p", "auth", 2)
+    registry.deregister("p", "auth", 2)
+    registry.deregister("p", "nothing", 0)
+    add(registry, 4)
+    assert [i.name for i in registry.instances("p", "auth")] == ["auth-0", "auth-1", "auth-3"]
+    for ordinal in (0, 1, 3):
+        registry.deregister("p", "auth", ordinal)
+    assert registry.types("p") == []
+    assert add(registry, 1)[0].name == "auth-0"  # the type died in between
+
+
+def test_many_at_once_get_numbers_of_their_own(conf, registry):
+    registries = [registered.registry(conf) for _ in range(4)]
+    threads = [
+        threading.Thread(target=add, args=(each, *range(10 * n, 10 * n + 10)))
+        for n, each in enumerate(registries)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [i.ordinal for i in registry.instances("p", "auth")] == list(range(40))
+    assert [index for index, *_ in changes(registry)] == list(range(1, 41))
+
+
+# Reading
+
+
+def test_what_is_not_there(registry):
+    add(registry, 1)
+    for project, type_ in (("p", "other"), ("q", "auth")):
+        for call in (registry.instances, registry.best):
+            with pytest.raises(errors.NotFound) as caught:
+                call(project, type_)
+            assert caught.value.code == "gateway.registry.type_not_found"
+        with pytest.raises(errors.NotFound):
+            registry.instance(project, type_, 0)
+    with pytest.raises(errors.NotFound):
+        registry.instance("p", "auth", 1)
+    assert registry.types("q") == []
+
+
+def test_the_best_are_the_passing_ones_with_a_weight(registry):
+    one, two, _ = [*add(registry, 1, 2, weight=1), *add(registry, 3, weight=0)]
+    assert {registry.best("p", "auth").ordinal for _ in range(4)} == {0, 1}
+    read_ok(registry, one, False, "connection refused")
+    assert {registry.best("p", "auth").ordinal for _ in range(4)} == {1}
+    read_ok(registry, two, False, "connection refused")
+    with pytest.raises(errors.Unavailable, match=r"auth-0 warning, auth-1 warning, auth-2 passing") as caught:
+        registry.best("p", "auth")
+    assert (caught.value.code, caught.value.retry_after) == ("gateway.registry.none_passing", 10)
+
+
+def test_another_process_sees_it_after_the_next_look(tmp_path):
+    writer = registered.registry(registered.configuration(tmp_path))
+    eager = registered.registry(registered.configuration(tmp_path, refresh_interval=0.01))
+    lazy = registered.registry(registered.configuration(tmp_path, refresh_interval=3600))
+    assert eager.types("p") == lazy.types("p") == []
+    add(writer, 1)
+    assert writer.types("p") == ["auth"]
+    eager._snapshot._looked_at = 0.0
+    assert (eager.types("p"), lazy.types("p")) == (["auth"], [])
+    add(lazy, 2)  # who writes sees everything
+    assert len(lazy.instances("p", "auth")) == 2
+
+
+def test_reading_asks_the_database_for_nothing(tmp_path):
+    registry = registered.registry(registered.configuration(tmp_path, refresh_interval=3600))
+    add(registry, 1, 2)
+    statements = []
+    sa.event.listen(
+        registry._store._database.engine, "before_cursor_execute", lambda *args: statements.append(args[2])
+    )
+    for _ in range(100):
+        registry.best("p", "auth")
+        registry.instance("p", "auth", 0)
+    assert statements == []
+    registry._snapshot._looked_at = -1e9
+    registry.best("p", "auth")
+    assert len([s for s in statements if s != "BEGIN"]) == 1  # one cheap look
+
+
+def test_what_is_known_is_served_while_the_database_is_away(registry):
+    add(registry, 1)
+    with registry._store._database.write() as connection:
+        connection.execute(sa.text("ALTER TABLE last_change RENAME TO away"))
+    registry._snapshot._looked_at = -1e9
+    assert registry.best("p", "auth").name == "auth-0"
+    with registry._store._database.write() as connection:
+        connection.execute(sa.text("ALTER TABLE away RENAME TO last_change"))
+    add(registry, 2)
+    assert len(registry.instances("p", "auth")) == 2
+
+
+# Readings
+
+
+def test_only_what_others_can_see_is_written(registry):
+    (instance,) = add(registry, 1)
+    read_ok(registry, instance, True, times=5)
+    assert feed(registry) == ["auth-0 created"]
+    read_ok(registry, instance, False, "connection refused", times=10)
+    assert feed(registry)[1:] == ["auth-0 changed"] * 2  # warning, critical
+    health = registry.instance("p", "auth", 0).health
+    assert (health.status, health.output) == (Status.CRITICAL, "connection refused")
+    read_ok(registry, instance, True, "200 OK", times=3)
+    assert feed(registry)[3:] == ["auth-0 changed"]
+    assert registry.instance("p", "auth", 0).health.status is Status.PASSING
+
+
+def test_several_readings_of_one_batch_count_in_order(registry):
+    (instance,) = add(registry, 1)
+    at = instance.created_at
+    registry.record_all([(instance.key, Reading(False, "x", at + n)) for n in range(3)])
+    health = registry.instance("p", "auth", 0).health
+    assert (health.status, health.since) == (Status.CRITICAL, at + 2)
+    assert feed(registry)[1:] == ["auth-0 changed"]
+
+
+def test_readings_of_what_is_gone_or_was_another_are_nothing(registry):
+    (old,) = add(registry, 1)
+    registry.deregister(*old.key)
+    read_ok(registry, old, False)
+    (new,) = add(registry, 2)
+    registry.record(new.key, Reading(False, "of the old one", old.created_at))
+    registry.record(Key("q", "auth", 0), Reading(False, "", new.created_at + 1))
+    assert registry.instance("p", "auth", 0) == new
+
+
+def test_what_was_removed_meanwhile_by_another_process_stays_removed(conf, registry):
+    (instance,) = add(registry, 1)
+    monitor = registered.registry(registered.configuration(conf.state_path, refresh_interval=3600))
+    assert monitor.types("p") == ["auth"]
+    registry.deregister(*instance.key)
+    read_ok(monitor, instance, False)
+    assert monitor.types("p") == []
+    assert feed(registry) == ["auth-0 created", "auth-0 removed"]
+
+
+def test_the_snapshot_is_the_table(conf, registry):
+    """After many random changes by two processes, what either has put together is what a new one reads."""
+    import random
+
+    numbers, other = random.Random(3), registered.registry(conf)
+    for port in range(150):
+        actor, project = numbers.choice([registry, other]), numbers.choice("pq")
+        everyone = actor.view().instances()
+        if numbers.random() < 0.5 or not everyone:
+            add(actor, port, project=project, type=numbers.choice("abc"))
+        elif numbers.random() < 0.5:
+            actor.deregister(*numbers.choice(everyone).key)
+        else:
+            instance = numbers.choice(everyone)
+            actor.record(instance.key, Reading(numbers.random() < 0.5, str(port), instance.created_at + port))
+    fresh = registered.registry(conf).view()
+    for each in (registry, other):
+        assert each._snapshot.refresh() == fresh
+    alive = {}
+    for _, _, project, type_, ordinal, change in changes(registry):
+        alive[project, type_, ordinal] = change
+    expected = {key for key, change in alive.items() if change != "removed"}
+    assert {dataclasses.astuple(i)[:3] for i in fresh.instances()} == expected

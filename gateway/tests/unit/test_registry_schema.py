@@ -1,0 +1,19 @@
+"""The migrations and the tables that the stores declare are the same thing, on a real database."""
+
+from alembic import autogenerate
+from alembic.runtime import migration
+
+import gateway.deploy.store
+import gateway.registry.signature
+import gateway.registry.store  # noqa: F401 (importing them declares their tables)
+from gateway.db import Database, metadata, schema
+from gateway.tests.registered import configuration
+
+
+def test_the_migrations_make_what_the_stores_declare(tmp_path):
+    database = Database(configuration(tmp_path))
+    schema.upgrade(database)
+    schema.upgrade(database)  # idempotent
+    with database.read() as connection:
+        context = migration.MigrationContext.configure(connection, opts={"compare_type": True})
+        assert autogenerate.compare_metadata(context, metadata) == []

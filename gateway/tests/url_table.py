@@ -1,0 +1,40 @@
+"""The table of ``gateway.api.root`` read as data, for the tests that hold the features to it."""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+
+from gateway.api import root
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    method: str
+    path: str  # /v1/servers/{server}
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def matches(self, path: str) -> bool:
+        parts = (r"[^/]+" if part.startswith("{") else re.escape(part) for part in self.path.split("/"))
+        return re.fullmatch("/".join(parts), path.rstrip("/") or "/") is not None
+
+    @property
+    def variables(self) -> int:
+        return self.path.count("{")
+
+
+def endpoints() -> list[Endpoint]:
+    rows = re.findall(r"^(GET|POST|PUT|PATCH|DELETE) +(/\S*)", root.__doc__, re.MULTILINE)
+    return [Endpoint(method, path) for method, path in rows]
+
+
+def untouched(calls: Iterable[tuple[str, str]]) -> list[Endpoint]:
+    """The endpoints that none of the calls (method, path) reaches: a call counts for the most literal of the
+    rows that it matches, as the router sees it."""
+    table = endpoints()
+    touched = set()
+    for method, path in calls:
+        rows = [row for row in table if row.method == method and row.matches(path)]
+        touched.update(sorted(rows, key=lambda row: row.variables)[:1])
+    return [row for row in table if row not in touched]
