@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 import cotyledon
+import oslo_db.exception
+import sqlalchemy.exc
 
 # Granian has no public way to serve WSGI inside a process that exists; requirements.txt holds its version.
 from granian._futures import _new_cbscheduler
@@ -150,6 +152,7 @@ def main() -> int:
     try:
         conf = configured(sys.argv[1:])
         roles = conf.role or options.ROLES
+        pathlib.Path(conf.state_path).mkdir(mode=0o750, parents=True, exist_ok=True)
         schema.upgrade(Database(conf))
         manager = cotyledon.ServiceManager()
         if "api" in roles:
@@ -159,7 +162,7 @@ def main() -> int:
             manager.add(EngineRole, 1, (conf,))
         if "monitor" in roles:
             manager.add(MonitorRole, 1, (conf,))
-    except (cfg.Error, OSError) as error:
+    except (cfg.Error, OSError, sqlalchemy.exc.SQLAlchemyError, oslo_db.exception.DBError) as error:
         print(f"gatewayd: {error}", file=sys.stderr)
         return 1
     manager.run()

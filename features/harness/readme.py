@@ -1,8 +1,8 @@
 """README's examples as commands and what they print. Pure.
 
 Every ```console block is run, all of them in one bash, in order; blocks of another kind (```sh) are only
-shown. In a block ``$ `` begins a command, ``> `` or a line's ``\\`` at the end goes on with it, the rest is its
-XX
+shown. In a block ``$ `` begins a command, ``> `` or a ``\\`` at a line's end goes on with it, the rest is its
+output. White space in the output does not matter; these match any of their kind: ids (UUIDs, 32 or 64
 hexadecimal digits, the 8 that begin one), IPv4 addresses, times, decimals (4.2), numbers of five or more
 digits, SSH keys and JWTs; ``…`` matches anything. All else, short numbers among it, is meant literally.
 """

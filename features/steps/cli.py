@@ -81,7 +81,7 @@ def step_prints_json(context):
     assert json.loads(context.ran.stdout), _seen(context)
 
 
-@then("the service that it names answers {path:S} with \"{text}\"")
+@then('the service that it names answers {path:S} with "{text}"')
 def step_named_service_answers(context, path, text):
     answer = requests.get(json.loads(context.ran.stdout)["url"] + path, timeout=20)
     assert text in answer.text, answer.text

@@ -26,9 +26,7 @@ def step_private_key(context):
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     # in double quotes of YAML, hence the escapes
     context.names["private_key"] = private.decode().replace("\n", "\\n")
     context.names["public_key"] = public.decode()

@@ -71,6 +71,7 @@ def step_succeeds(context):
     unfinished = [step for step in deployment["steps"] if step["state"] != "done"]
     assert not unfinished, unfinished
     context.names["address"] = deployment["instances"][0]["address"]
+    context.names["server"] = deployment["instances"][0]["server_id"]
 
 
 @then('it fails at {step:w} with {code:S}, which says "{text}"')

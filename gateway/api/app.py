@@ -6,8 +6,9 @@ import pecan
 import webob
 from keystonemiddleware import auth_token
 from oslo_config import cfg
-from oslo_middleware import cors, healthcheck, http_proxy_to_wsgi, request_id
+from oslo_middleware import cors, healthcheck, http_proxy_to_wsgi, request_id, sizelimit
 
+from gateway import errors
 from gateway.api import auth, policies
 from gateway.api.artifacts import Artifacts
 from gateway.api.deployments import Deployments
@@ -71,6 +72,21 @@ def _middleware(conf: cfg.ConfigOpts):
 
         return serve
 
+    def with_limit(app):
+        most = conf.api.max_body
+
+        def serve(environ, start_response):
+            if environ["PATH_INFO"] != "/v1/artifacts":  # has a limit of its own
+                if int(environ.get("CONTENT_LENGTH") or 0) > most:
+                    raise errors.TooLarge(
+                        "gateway.request.too_large", f"A body has at most {most} bytes here."
+                    )
+                environ["wsgi.input"] = sizelimit.LimitingReader(environ["wsgi.input"], most)
+                environ["webob.is_body_seekable"] = False
+            return app(environ, start_response)
+
+        return serve
+
     def with_token(app):
         return auth_token.AuthProtocol(app, {"oslo_config_config": conf, "delay_auth_decision": True})
 
@@ -96,6 +112,7 @@ def _middleware(conf: cfg.ConfigOpts):
 
     return (
         with_enforcer,
+        with_limit,
         with_token,
         with_health,
         with_cors,

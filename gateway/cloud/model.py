@@ -83,7 +83,7 @@ class Server:
     updated_at: str | None = None
 
     def address(self, kind: str | None = None) -> str | None:
-        """The address to reach it at: a floating one first, then IPv4 before IPv6; or the first of ``kind``."""
+        """The address to reach it at: a floating one first, then IPv4 before IPv6; of one ``kind`` or any."""
         candidates = [a for a in self.addresses if kind in (None, a.type)]
         candidates.sort(key=lambda a: (a.type != "floating", a.version))
         return candidates[0].address if candidates else None

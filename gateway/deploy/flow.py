@@ -61,7 +61,7 @@ class CheckQuota(DeployTask):
         missing = work.spec.replicas - len(work.cloud.find_servers({DEPLOYMENT_TAG: work.id}))
         if missing > 0:
             floating_ips = missing if wanted.floating_network_id else 0
-            work.cloud.check_quota(work.cloud.flavor(wanted.flavor_id), missing, floating_ips, 1)
+            work.cloud.check_quota(work.cloud.flavor(wanted.flavor_id), missing, floating_ips)
         return "enough for what is wanted"
 
 
@@ -153,6 +153,7 @@ class FindServer(DeployTask):
         work.store.set_target(
             work.id, number, server_id=server.id, server_name=server.name, address=server.address()
         )
+        work.cloud.add_security_group(server.id, work.name)
         return f"{server.name} at {server.address()}"
 
 
@@ -282,11 +283,14 @@ def _of_target(boots: bool, floating: bool) -> tuple[type[DeployTask], ...]:
     return (*_BOOT, *((AddFloatingIP,) if floating else ()), *_ON_SERVER)
 
 
+def _of_whole(boots: bool) -> tuple[type[DeployTask], ...]:
+    return (CheckQuota, OpenSecurityGroup) if boots else (OpenSecurityGroup,)
+
+
 def deployment_flow(targets: int, boots: bool, floating: bool) -> linear_flow.Flow:
     """Targets go on side by side, each through its own steps in order."""
     flow = linear_flow.Flow("deployment")
-    if boots:
-        flow.add(CheckQuota(), OpenSecurityGroup())
+    flow.add(*[step() for step in _of_whole(boots)])
     replicas = unordered_flow.Flow("replicas")
     for number in range(targets):
         steps = [step(number) for step in _of_target(boots, floating)]
@@ -296,8 +300,7 @@ def deployment_flow(targets: int, boots: bool, floating: bool) -> linear_flow.Fl
 
 def planned_steps(targets: int, boots: bool, floating: bool) -> tuple[Step, ...]:
     """The same as a list to show, before anything has run."""
-    whole = (CheckQuota, OpenSecurityGroup) if boots else ()
-    names = [(step.step, None) for step in whole]
+    names = [(step.step, None) for step in _of_whole(boots)]
     names += [(step.step, number) for number in range(targets) for step in _of_target(boots, floating)]
     return tuple(Step(name, number, StepState.PENDING) for name, number in names)
 

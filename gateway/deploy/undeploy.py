@@ -23,6 +23,7 @@ def everything(work: Work) -> None:
     else:
         for target in work.deployment.targets:
             service(work, target.number)
+        security_group(work)
 
 
 def instances(work: Work, number: int | None = None) -> None:
@@ -72,4 +73,7 @@ def servers(work: Work, number: int | None = None) -> None:
 
 
 def security_group(work: Work) -> None:
+    if not work.boots:
+        for server_id in work.spec.servers.ids:
+            work.cloud.remove_security_group(server_id, work.name)
     work.cloud.delete_security_groups(work.name)

@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from gateway.api import deployments, expose
+from gateway.api import expose, wish
 from gateway.cli import artifacts, main, progress, service_file
 from gateway.cli.command import CommandError, described
 from gateway.client import ApiError
@@ -135,14 +135,15 @@ def test_every_command_is_there_and_explains_itself(name, capsys, monkeypatch):
 
 
 def test_the_example_is_whole():
-    wish = service_file.read(EXAMPLE / "service.yaml")
-    assert wish.artifact is not None
-    assert (wish.artifact / "app.py").is_file()
-    expose.validate({"deployment": {**wish.deployment, "artifact": ARTIFACT}}, deployments._BODY)
+    example = service_file.read(EXAMPLE / "service.yaml")
+    assert example.artifact is not None
+    assert (example.artifact / "app.py").is_file()
+    expose.validate({"deployment": {**example.deployment, "artifact": ARTIFACT}}, wish.BODY)
 
 
 def test_the_example_names_every_field():
     text = (EXAMPLE / "service.yaml").read_text()
-    fields = deployments._BODY["properties"]["deployment"]["properties"]
-    names = [*fields, *fields["server"]["properties"], *fields["health"]["properties"]]
+    fields = wish.BODY["properties"]["deployment"]["properties"]
+    new, existing = fields["server"]["else"]["properties"], fields["server"]["then"]["properties"]
+    names = [*fields, *new, *existing, *fields["health"]["properties"]]
     assert [name for name in names if not re.search(rf"^[ #]*{name}:", text, re.MULTILINE)] == []

@@ -15,9 +15,7 @@ from gateway.cloud.model import Address, Allowance, Flavor, Image, Network, Refe
 from gateway.cloud.names import Names
 
 SMALL = Flavor(id="1", name="m1.small", vcpus=2, ram=1024, disk=4)
-DEBIAN = Image(
-    id="d", name="debian", status="active", size=100, min_disk=2, min_ram=256, visibility="public"
-)
+DEBIAN = Image(id="d", name="debian", status="active", size=100, min_disk=2, min_ram=256, visibility="public")
 
 
 def allowances(**limit_and_used):

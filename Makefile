@@ -1,0 +1,74 @@
+# make demo | test | up | down; `make help` says more. Needs Debian 12 and, for its own cloud, root.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+AIO := devstack/aio/cloud
+
+# Without OS_CLOUD the cloud is our own, devstack/aio; everything then runs inside its network.
+ifdef OS_CLOUD
+INSIDE :=
+SERVICE_CLOUD := $(OS_CLOUD)
+USER_CLOUD := $(OS_CLOUD)
+else
+INSIDE := $(AIO) exec
+SERVICE_CLOUD := gateway
+USER_CLOUD := demo
+endif
+
+help:
+	@echo 'make demo      everything from nothing: cloud, gateway, a service on a new server, its answer'
+	@echo 'make test      lint, unit, functional and the features on the real cloud'
+	@echo 'make up        the cloud and the gateway, left running; make down stops them'
+	@echo 'make check     what needs no cloud: lint, unit and functional tests'
+	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
+	@echo 'make samples   writes etc/gateway/*.sample anew'
+	@echo 'With OS_CLOUD=NAME, of your clouds.yaml, demo, up and features use that cloud; no root then.'
+
+$(VENV)/.installed: requirements.txt test-requirements.txt setup.cfg
+	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -q && apt-get install -qy python3-venv; }
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e . -r test-requirements.txt
+	touch $@
+
+venv: $(VENV)/.installed
+
+up: venv
+ifndef OS_CLOUD
+	$(AIO) up
+endif
+	$(INSIDE) $(BIN)/python devstack/gateway.py up $(SERVICE_CLOUD)
+
+down:
+	-[ ! -x $(BIN)/python ] || $(BIN)/python devstack/gateway.py down
+ifndef OS_CLOUD
+	$(AIO) down
+endif
+
+demo: up
+	$(INSIDE) env OS_CLOUD=$(USER_CLOUD) $(if $(OS_CLOUD),,GATEWAY_AIO=1) GATEWAY_URL=$${GATEWAY_URL:-http://127.0.0.1:8790} devstack/demo
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python devstack/samples.py --check
+
+unit: venv
+	$(BIN)/pytest -q gateway/tests/unit
+
+functional: venv
+	$(BIN)/pytest -q gateway/tests/functional
+
+check: lint unit functional
+
+features: venv
+	devstack/features $(FEATURES)
+
+test: check features
+
+samples: venv
+	$(BIN)/python devstack/samples.py
+
+.PHONY: help venv up down demo lint unit functional check features test samples

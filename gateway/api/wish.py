@@ -1,0 +1,215 @@
+"""What POST /v1/deployments asks for: its schema, and how names become ids."""
+
+import functools
+
+from gateway import errors
+from gateway.api.auth import Context
+from gateway.api.collection import referred, side_by_side
+from gateway.cloud import fit
+from gateway.cloud.model import Image
+from gateway.cloud.openstack import Cloud
+from gateway.deploy import recipe, ssh
+from gateway.deploy.model import ExistingServers, NewServers, Spec
+from gateway.deploy.store import DeploymentStore
+from gateway.registry.model import Check
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": 255}
+_USER = {"type": "string", "pattern": recipe.USER}
+_TEXT = {"type": "string", "maxLength": 256 * 1024, "pattern": r"^[^\x00]*$"}
+_SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": 3600}
+_COUNT = {"type": "integer", "minimum": 1, "maximum": 100}
+_ENVIRONMENT = {
+    "type": "object",
+    "maxProperties": 500,
+    "propertyNames": {
+        "pattern": recipe.ENV_NAME,
+        "error": "names are letters, digits and _, not first a digit",
+    },
+    "additionalProperties": _TEXT,
+}
+
+_NEW_SERVERS = {
+    "properties": {
+        "flavor": _NAME,
+        "image": _NAME,
+        "network": _NAME,
+        "floating_network": _NAME,
+        "user": _USER,
+    },
+    "required": ["flavor", "image", "network"],
+    "additionalProperties": False,
+}
+
+_EXISTING_SERVERS = {
+    "properties": {
+        "ids": {"type": "array", "items": _NAME, "minItems": 1, "uniqueItems": True},
+        "user": _USER,
+        "private_key": _TEXT,
+        "host_key": _TEXT,
+        "trust_on_first_use": {"type": "boolean"},
+    },
+    "additionalProperties": False,
+    "dependentRequired": {"private_key": ["user"]},
+}
+
+_SERVER = {
+    "type": "object",
+    "if": {"required": ["ids"]},
+    "then": _EXISTING_SERVERS,
+    "else": _NEW_SERVERS,
+}
+
+_HEALTH = {
+    "type": "object",
+    "properties": {
+        "path": {"type": "string", "pattern": r"^/[!-~]*$", "maxLength": 1024},
+        "interval": _SECONDS,
+        "timeout": _SECONDS,
+        "success_before_passing": _COUNT,
+        "failures_before_critical": _COUNT,
+    },
+    "additionalProperties": False,
+}
+
+BODY = {
+    "type": "object",
+    "properties": {
+        "deployment": {
+            "type": "object",
+            "properties": {
+                "service": {
+                    "type": "string",
+                    "pattern": recipe.SERVICE,
+                    "error": "a service is named with a-z, 0-9 and -, at most 48 of them",
+                },
+                "version": {"type": "string", "pattern": recipe.VERSION},
+                "replicas": {"type": "integer", "minimum": 1},
+                "server": _SERVER,
+                "artifact": {"type": "string", "format": "uuid"},
+                "files": {
+                    "type": "object",
+                    "maxProperties": 1000,
+                    "propertyNames": {
+                        "pattern": recipe.FILE_PATH,
+                        "error": "paths are relative to the release, without . and ..",
+                    },
+                    "additionalProperties": {"type": "string"},
+                },
+                "packages": {
+                    "type": "array",
+                    "items": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9.+:~_-]*$"},
+                    "maxItems": 200,
+                },
+                "setup": _TEXT,
+                "command": {**_TEXT, "minLength": 1},
+                "env": _ENVIRONMENT,
+                "secrets": _ENVIRONMENT,
+                "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+                "proto": {"enum": ["http", "https"]},
+                "routes": {"type": "array", "items": {"type": "string", "pattern": "^/"}, "maxItems": 1000},
+                "health": _HEALTH,
+                "weight": {"type": "integer", "minimum": 0, "maximum": 65535},
+            },
+            "required": ["service", "version", "server", "command", "port"],
+            "additionalProperties": False,
+        }
+    },
+    "required": ["deployment"],
+    "additionalProperties": False,
+}
+
+
+def resolve(wish: dict, context: Context, cloud: Cloud, store: DeploymentStore) -> tuple[Spec, dict]:
+    """The wish with ids for names, and what is secret in it, as ``DeploymentStore.add`` takes them. Raises
+    Invalid for what does not exist or does not go together, QuotaExceeded; changes nothing."""
+    if "artifact" in wish:
+        find = functools.partial(store.artifact, project_id=context.project_id)
+        referred("deployment.artifact", find, wish["artifact"])
+    server = wish["server"]
+    secrets = {"env": wish.get("secrets", {})}
+    if "ids" not in server:
+        return _spec(wish, _new_servers(wish, context, cloud)), secrets
+    if "private_key" in server:
+        secrets["private_key"] = server["private_key"]
+    return _spec(wish, _existing_servers(wish, context, cloud, store)), secrets
+
+
+def _new_servers(wish: dict, context: Context, cloud: Cloud) -> NewServers:
+    server = wish["server"]
+    finds = {"flavor": cloud.flavor, "image": cloud.image, "network": cloud.network}
+    if "floating_network" in server:
+        finds["floating_network"] = cloud.network
+    flavor, image, network, *floating = side_by_side(
+        *(functools.partial(referred, f"deployment.server.{n}", find, server[n]) for n, find in finds.items())
+    )
+    fit.check_image(flavor, image)
+    if "admin" not in context.roles:
+        fit.check_network(network)
+    replicas = wish.get("replicas", 1)
+    cloud.check_quota(flavor, replicas, replicas * len(floating), 1)
+    return NewServers(
+        flavor.id, image.id, network.id, floating[0].id if floating else None, _login_user(server, image)
+    )
+
+
+def _login_user(server: dict, image: Image) -> str:
+    user = server.get("user") or image.login_user
+    if user is None:
+        raise errors.Invalid(
+            "gateway.deployment.user",
+            f"server.user: image {image.name} does not tell its login user (os_admin_user); give it.",
+            field="deployment.server.user",
+        )
+    return user
+
+
+def _existing_servers(wish: dict, context: Context, cloud: Cloud, store: DeploymentStore) -> ExistingServers:
+    server = wish["server"]
+    if wish.get("replicas", len(server["ids"])) != len(server["ids"]):
+        raise errors.Invalid(
+            "gateway.deployment.replicas",
+            f"replicas: there is one for each of the {len(server['ids'])} server.ids; leave it out.",
+            field="deployment.replicas",
+        )
+    if "host_key" in server:
+        ssh.parse_host_key(server["host_key"])
+    if "private_key" in server:
+        ssh.parse_private_key(server["private_key"])
+    ids = tuple(referred("deployment.server.ids", cloud.server, each).id for each in server["ids"])
+    if "private_key" not in server:
+        _check_known(ids, context, store)
+    return ExistingServers(
+        ids, server.get("user"), server.get("host_key"), server.get("trust_on_first_use", False)
+    )
+
+
+def _check_known(ids: tuple[str, ...], context: Context, store: DeploymentStore) -> None:
+    for id in ids:
+        if store.access(context.project_id, id) is None:
+            raise errors.Invalid(
+                "gateway.deployment.private_key",
+                f"server.private_key: the gateway did not boot server {id}; give a key and user.",
+                field="deployment.server.private_key",
+            )
+
+
+def _spec(wish: dict, servers: NewServers | ExistingServers) -> Spec:
+    count = len(servers.ids) if isinstance(servers, ExistingServers) else wish.get("replicas", 1)
+    return Spec(
+        service=wish["service"],
+        version=wish["version"],
+        replicas=count,
+        servers=servers,
+        command=wish["command"],
+        port=wish["port"],
+        proto=wish.get("proto", "http"),
+        check=Check(**wish.get("health", {})),
+        routes=tuple(wish.get("routes", ())),
+        weight=wish.get("weight", 1),
+        artifact_id=wish.get("artifact"),
+        files=wish.get("files", {}),
+        packages=tuple(wish.get("packages", ())),
+        setup=wish.get("setup"),
+        env=wish.get("env", {}),
+        secret_names=tuple(sorted(wish.get("secrets", {}))),
+    )
