@@ -248,11 +248,11 @@ def _spec(wish: Wish) -> Spec:
         service=wish.name,
         version="1",
         replicas=1,
-        servers=NewServers(wish.flavor, wish.image, wish.network, None, wish.user),
+        server=NewServers(wish.flavor, wish.image, wish.network, None, wish.user),
         command="python3 app.py",
         port=PORT,
         proto="http",
-        check=Check(path="/health"),
+        health=Check(path="/health"),
     )
 
 
@@ -379,9 +379,8 @@ def removed(run: Direct | Deployed) -> Iterator[None]:
 
 def compared(
     cloud: clouds.Cloud, gateway: client.Gateway, wish: Wish, count: int
-) -> list[tuple[dict[str, float], dict[str, float]]]:
+) -> Iterator[tuple[dict[str, float], dict[str, float]]]:
     """(by the gateway, by hand) for each run; who goes first takes turns."""
-    pairs = []
     for number in range(count):
         runs = [Deployed(gateway, wish), Direct(cloud, wish)]
         found = {}
@@ -390,8 +389,7 @@ def compared(
                 found[type(run)] = seconds = run.run()
             who = "gateway" if isinstance(run, Deployed) else "by hand"
             print(f"run {number + 1}: {who} {sum(seconds.values()):.1f} s", file=sys.stderr, flush=True)
-        pairs.append((found[Deployed], found[Direct]))
-    return pairs
+        yield found[Deployed], found[Direct]
 
 
 def table(pairs: list[tuple[dict[str, float], dict[str, float]]]) -> str:
@@ -439,6 +437,7 @@ def parsed() -> argparse.Namespace:
 def main() -> int:
     options = parsed()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    pairs = []
     try:
         cloud = clouds.connect(options)
         gateway = client.Gateway(
@@ -447,12 +446,16 @@ def main() -> int:
             region_name=cloud.region_name,
             interface=cloud.interface,
         )
-        print(table(compared(cloud, gateway, wished(options, gateway), options.n)))
+        for pair in compared(cloud, gateway, wished(options, gateway), options.n):
+            pairs.append(pair)
     except (clouds.ConfigError, client.ApiError, RuntimeError, TimeoutError) as error:
         print(f"deploy_overhead: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        if pairs:
+            print(table(pairs))
     return 0
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes etc/gateway/*.sample from the code.
 
-With --check it says whether our own options and rules are in them as the code has them; what the libraries add
-changes with their releases.
+With --check it says whether our own options and rules are in them as the code has them; what the libraries
+add changes with their releases.
 """
 
 import pathlib

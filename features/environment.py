@@ -3,6 +3,7 @@
     devstack/aio/cloud exec .venv/bin/behave                # everything
     devstack/aio/cloud exec .venv/bin/behave features/registry.feature -n best
     OS_CLOUD=mine .venv/bin/behave -D image=… -D flavor=…   # on a cloud of one's own, as one user of it
+    … -D others -D gone_in=5     # while others work in the same project: what is left is only shown
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
 and said so. @servers uses the two servers that all such scenarios share: they are asked for at the very
@@ -66,7 +67,7 @@ def before_scenario(context, scenario):
         scenario.skip(f"needs devstack/aio ({', '.join(sorted(needed))})")
         return
     context.names = dict(context.names, gateway_url=context.client.url)
-    context.clearing = Clearing(context.shared)
+    context.clearing = Clearing(context.shared, "others" in context.config.userdata)
 
 
 def after_scenario(context, scenario):

@@ -147,6 +147,15 @@ class MonitorRole(cotyledon.Service):
         self._stopped.wait()
 
 
+def _listener(conf: cfg.ConfigOpts) -> SocketHolder:
+    """Raises OSError: granian says that a port is taken by a RuntimeError with a Rust backtrace in it."""
+    try:
+        return ListenerSpec(conf.api.host, conf.api.port, 1024).build()
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise OSError(f"cannot listen on {conf.api.host} port {conf.api.port}: {reason}") from error
+
+
 def main() -> int:
     """The command ``gatewayd``."""
     try:
@@ -156,8 +165,7 @@ def main() -> int:
         schema.upgrade(Database(conf))
         manager = cotyledon.ServiceManager()
         if "api" in roles:
-            listener = ListenerSpec(conf.api.host, conf.api.port, 1024).build()
-            manager.add(Api, conf.api.workers, (conf, listener))
+            manager.add(Api, conf.api.workers, (conf, _listener(conf)))
         if "engine" in roles:
             manager.add(EngineRole, 1, (conf,))
         if "monitor" in roles:

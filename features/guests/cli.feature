@@ -4,7 +4,7 @@ Feature: The command line
   Scenario: What a server can be made of, as tables
     When I run gateway flavor list
     Then it exits with 0
-    And it prints a table with the columns Name, VCPUs, RAM (MiB), Disk (GiB) and ID
+    And it prints a table with the columns ID, Name, RAM, Disk and VCPUs
     And it prints "{flavor}"
     When I run gateway image list
     Then it exits with 0

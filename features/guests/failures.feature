@@ -77,7 +77,7 @@ Feature: When it does not work
       """
       server: {ids: ["{foreign_server}"]}
       """
-    Then the error is 400 gateway.server.no_access, which says "private_key"
+    Then the error is 400 gateway.deployment.private_key, which says "private_key"
 
   @servers
   Scenario: A private key that does not fit
@@ -123,7 +123,7 @@ Feature: When it does not work
       | artifact: nonsense                                                              | 400    | gateway.request.invalid   | artifact       |
       | service: Not A Name                                                             | 400    | gateway.request.invalid   | service        |
       | replicas: 0                                                                     | 400    | gateway.request.invalid   | replicas       |
-      | replicas: 100000                                                                | 400    | gateway.request.invalid   | replicas       |
+      | replicas: 100000                                                                | 400    | gateway.deployment.replicas | replicas       |
       | port: 70000                                                                     | 400    | gateway.request.invalid   | port           |
       | files: {../etc/passwd: x}                                                       | 400    | gateway.request.invalid   | files          |
       | health: {path: no-slash}                                                        | 400    | gateway.request.invalid   | health         |

@@ -11,8 +11,10 @@ from harness.servers import SharedServers
 class Clearing:
     """``begin`` is called before anything is made, with the client of the daemon that will make it."""
 
-    def __init__(self, shared: SharedServers):
+    def __init__(self, shared: SharedServers, others: bool = False):
+        """``others``: someone else works in the project too: what is left is shown and decides nothing."""
         self._shared = shared
+        self._others = others
         self._before: dict[str, dict[str, str]] | None = None
         self._clients: list[Client] = []
         self.servers: list[tuple[Client, str]] = []  # booted by POST /v1/servers, to be deleted
@@ -38,7 +40,11 @@ class Clearing:
     def assert_nothing_left(self, deadline: float) -> None:
         assert self._before is not None, "nothing was asked for"
         left = clouds.left_since(self._before, set(self._shared.ids), deadline)
-        assert not left, "left behind by the scenario:\n  " + "\n  ".join(left)
+        text = "left behind by the scenario:\n  " + "\n  ".join(left)
+        if left and self._others:
+            print(text)
+            return
+        assert not left, text
 
 
 def _undeploy_all(client: Client, who: str, deadline: float) -> None:

@@ -35,7 +35,8 @@ class Gatewayd:
         sections = {
             "DEFAULT": {"state_path": folder / "state"},
             "api": {"port": self.port},
-            "deploy": {"max_artifact": MAX_ARTIFACT},
+            # of what never gets healthy a scenario need not wait for the default's two minutes
+            "deploy": {"max_artifact": MAX_ARTIFACT, "healthy_timeout": 40},
             "keystone_authtoken": _service_user(),
         }
         for name, values in options.items():

@@ -5,6 +5,7 @@ import functools
 import json
 import logging
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -84,7 +85,12 @@ def _encoded(result: Any) -> Any:
         pecan.response.content_type = None
         pecan.response.body = b""
         return pecan.response
-    return json.dumps(result, separators=(", ", ": ")).encode()
+    return _json(result)
+
+
+def _json(value: Any) -> bytes:
+    """With a line's end, for people with curl."""
+    return json.dumps(value).encode() + b"\n"
 
 
 def checked_body(request: webob.Request, schema: dict) -> Any:
@@ -96,7 +102,8 @@ def checked_body(request: webob.Request, schema: dict) -> Any:
         )
     try:
         body = json.loads(request.body or b"", parse_constant=_no_constant)
-    except ValueError as error:
+        _check_text(body)
+    except (ValueError, RecursionError) as error:
         raise errors.Invalid("gateway.request.json", f"The body is not JSON: {error}.") from error
     validate(body, schema)
     return body
@@ -106,9 +113,34 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
+def _check_text(value: Any, *place: str) -> None:
+    """Half of a surrogate pair is good JSON, and can be written nowhere."""
+    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+        field = ".".join(place) or "body"
+        raise errors.Invalid("gateway.request.invalid", f"{field}: not Unicode text.", field=field)
+    if isinstance(value, dict):
+        for key, each in value.items():
+            _check_text(key, *place)
+            _check_text(each, *place, key)
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            _check_text(each, *place, str(number))
+
+
+def _is_integer(_checker: Any, value: Any) -> bool:
+    """JSON Schema takes 8080.0 for one, too; whoever prints it would not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)
+
+
 def validate(value: Any, schema: dict) -> None:
     """Raises Invalid for the most telling of the mistakes, with its place in ``field``."""
-    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    validator = _Validator(schema, format_checker=jsonschema.FormatChecker())
     mistake = jsonschema.exceptions.best_match(validator.iter_errors(value))
     if mistake is not None:
         field = ".".join(str(part) for part in mistake.absolute_path) or "body"
@@ -169,7 +201,7 @@ def error_response(error: Exception, request: webob.Request) -> webob.Response:
     response = webob.Response(status=status, content_type="application/json", charset="UTF-8")
     fault = request.environ.get(_FAULT)
     extra = fault(request, status, detail) if fault else {}
-    response.body = json.dumps({**extra, "errors": [entry]}).encode()
+    response.body = _json({**extra, "errors": [entry]})
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(retry_after))

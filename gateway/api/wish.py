@@ -11,13 +11,15 @@ from gateway.cloud.openstack import Cloud
 from gateway.deploy import recipe, ssh
 from gateway.deploy.model import ExistingServers, NewServers, Spec
 from gateway.deploy.store import DeploymentStore
-from gateway.registry.model import Check
+from gateway.registry.model import PATH_PATTERN, Check
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 _USER = {"type": "string", "pattern": recipe.USER}
 _TEXT = {"type": "string", "maxLength": 256 * 1024, "pattern": r"^[^\x00]*$"}
 _SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": 3600}
 _COUNT = {"type": "integer", "minimum": 1, "maximum": 100}
+#: Not ending in "-": apt-get would remove the package.
+_PACKAGE = r"^[A-Za-z0-9][A-Za-z0-9.+:~_-]*(?<!-)(?!\n)$"
 _ENVIRONMENT = {
     "type": "object",
     "maxProperties": 500,
@@ -62,7 +64,7 @@ _SERVER = {
 _HEALTH = {
     "type": "object",
     "properties": {
-        "path": {"type": "string", "pattern": r"^/[!-~]*$", "maxLength": 1024},
+        "path": {"type": "string", "pattern": PATH_PATTERN},
         "interval": _SECONDS,
         "timeout": _SECONDS,
         "success_before_passing": _COUNT,
@@ -97,7 +99,7 @@ BODY = {
                 },
                 "packages": {
                     "type": "array",
-                    "items": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9.+:~_-]*$"},
+                    "items": {"type": "string", "pattern": _PACKAGE},
                     "maxItems": 200,
                 },
                 "setup": _TEXT,
@@ -176,6 +178,12 @@ def _existing_servers(wish: dict, context: Context, cloud: Cloud, store: Deploym
     if "private_key" in server:
         ssh.parse_private_key(server["private_key"])
     ids = tuple(referred("deployment.server.ids", cloud.server, each).id for each in server["ids"])
+    if len(set(ids)) < len(ids):
+        raise errors.Invalid(
+            "gateway.deployment.server",
+            "server.ids: one server is named twice.",
+            field="deployment.server.ids",
+        )
     if "private_key" not in server:
         _check_known(ids, context, store)
     return ExistingServers(
@@ -193,23 +201,22 @@ def _check_known(ids: tuple[str, ...], context: Context, store: DeploymentStore)
             )
 
 
-def _spec(wish: dict, servers: NewServers | ExistingServers) -> Spec:
-    count = len(servers.ids) if isinstance(servers, ExistingServers) else wish.get("replicas", 1)
+def _spec(wish: dict, server: NewServers | ExistingServers) -> Spec:
     return Spec(
         service=wish["service"],
         version=wish["version"],
-        replicas=count,
-        servers=servers,
+        replicas=len(server.ids) if isinstance(server, ExistingServers) else wish.get("replicas", 1),
+        server=server,
         command=wish["command"],
         port=wish["port"],
         proto=wish.get("proto", "http"),
-        check=Check(**wish.get("health", {})),
+        health=Check(**wish.get("health", {})),
         routes=tuple(wish.get("routes", ())),
         weight=wish.get("weight", 1),
-        artifact_id=wish.get("artifact"),
+        artifact=wish.get("artifact"),
         files=wish.get("files", {}),
         packages=tuple(wish.get("packages", ())),
         setup=wish.get("setup"),
         env=wish.get("env", {}),
-        secret_names=tuple(sorted(wish.get("secrets", {}))),
+        secrets=tuple(sorted(wish.get("secrets", {}))),
     )

@@ -1,5 +1,7 @@
 """registry: find instances of services."""
 
+from cliff import columns
+
 from gateway.cli.command import Column, List, Show, fields, rows
 
 
@@ -19,8 +21,15 @@ _COLUMNS: tuple[Column, ...] = (
 )
 
 
+class _Token(columns.FormattableColumn):
+    """A JWT: its beginning in a table, itself in the other formats."""
+
+    def human_readable(self) -> str:
+        return f"{self._value[:24]}…" if self._value else ""
+
+
 def _instance(instance: dict):
-    return fields({"url": url(instance), **instance})
+    return fields({"url": url(instance), **instance}, {"signature": _Token})
 
 
 class ListTypes(List):

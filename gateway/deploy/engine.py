@@ -72,7 +72,8 @@ class Engine:
 
     def _drain(self) -> None:
         for engine in list(self._flows.values()):
-            engine.suspend()
+            # in a thread: a serial engine holds the lock that this needs for as long as its step takes
+            threading.Thread(target=engine.suspend, daemon=True).start()
         concurrent.futures.wait(self._running.values(), self._conf.engine.drain_timeout)
 
     def _work_on(self, id: str) -> None:

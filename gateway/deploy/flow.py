@@ -57,11 +57,11 @@ class CheckQuota(DeployTask):
     step = "quota"
 
     def do(self, work: Work, number: None) -> str:
-        wanted = work.spec.servers
+        wanted = work.spec.server
         missing = work.spec.replicas - len(work.cloud.find_servers({DEPLOYMENT_TAG: work.id}))
         if missing > 0:
-            floating_ips = missing if wanted.floating_network_id else 0
-            work.cloud.check_quota(work.cloud.flavor(wanted.flavor_id), missing, floating_ips)
+            floating_ips = missing if wanted.floating_network else 0
+            work.cloud.check_quota(work.cloud.flavor(wanted.flavor), missing, floating_ips)
         return "enough for what is wanted"
 
 
@@ -90,7 +90,7 @@ class BootServer(DeployTask):
             Access(
                 server_id=server.id,
                 project_id=work.deployment.project_id,
-                user=work.spec.servers.user,
+                user=work.spec.server.user,
                 private_key=login_key.private,
                 host_key=host_key.public,
                 trust=Trust.INJECTED,
@@ -101,12 +101,12 @@ class BootServer(DeployTask):
 
     def _wanted(self, work: Work, number: int, tags: dict[str, str]) -> ServerSpec:
         host_key, login_key = work.store.target_keys(work.id, number)
-        wanted = work.spec.servers
+        wanted = work.spec.server
         return ServerSpec(
             name=f"{work.spec.service}-{work.id[:8]}-{number}",
-            flavor_id=wanted.flavor_id,
-            image_id=wanted.image_id,
-            network_id=wanted.network_id,
+            flavor_id=wanted.flavor,
+            image_id=wanted.image,
+            network_id=wanted.network,
             user_data=guest.user_data(host_key, login_key.public),
             security_groups=(work.name,),
             tags=tags,
@@ -129,7 +129,7 @@ class AddFloatingIP(DeployTask):
     step = "address"
 
     def do(self, work: Work, number: int) -> str:
-        network_id = work.spec.servers.floating_network_id
+        network_id = work.spec.server.floating_network
         address = work.cloud.ensure_floating_ip(
             work.target(number).server_id, network_id, undeploy.floating_ip_mark(work, number)
         )
@@ -144,7 +144,7 @@ class FindServer(DeployTask):
     step = "server"
 
     def do(self, work: Work, number: int) -> str:
-        server = work.cloud.server(work.spec.servers.ids[number])
+        server = work.cloud.server(work.spec.server.ids[number])
         if server.status != "ACTIVE":
             raise errors.Conflict(
                 "gateway.server.not_active",
@@ -173,8 +173,8 @@ class Upload(DeployTask):
         timeout = work.conf.deploy.command_timeout
         user = work.access(number).user
         work.run(self.step, number, recipe.prepare(work.layout, user, timeout))
-        if work.spec.artifact_id:
-            artifact = work.store.artifact(work.spec.artifact_id, work.deployment.project_id)
+        if work.spec.artifact:
+            artifact = work.store.artifact(work.spec.artifact, work.deployment.project_id)
             path = work.store.artifact_path(artifact.id)
             work.run(self.step, number, recipe.unpack(work.layout, artifact.sha256, timeout), path)
         secrets = work.secrets["env"]
@@ -214,7 +214,7 @@ class WaitUntilHealthy(DeployTask):
     step = "health"
 
     def do(self, work: Work, number: int) -> str:
-        check, passed = work.spec.check, 0
+        check, passed = work.spec.health, 0
         end = time.monotonic() + work.conf.deploy.healthy_timeout
         while True:
             reading = self._probe(work, number)
@@ -228,7 +228,7 @@ class WaitUntilHealthy(DeployTask):
 
     def _probe(self, work: Work, number: int):
         spec, address = work.spec, work.target(number).address
-        return checks.probe(spec.proto, address, spec.port, spec.check, work.conf.monitor.verify_tls)
+        return checks.probe(spec.proto, address, spec.port, spec.health, work.conf.monitor.verify_tls)
 
     def _look_at_the_service(self, work: Work, number: int, seen: str, late: bool) -> None:
         timeout = work.conf.deploy.command_timeout
@@ -238,7 +238,7 @@ class WaitUntilHealthy(DeployTask):
         journal = work.ask(number, recipe.journal(work.layout, timeout))
         work.say(self.step, number, journal)
         reason = (
-            ended or f"{work.spec.check.path} did not pass in {work.conf.deploy.healthy_timeout:g} s: {seen}"
+            ended or f"{work.spec.health.path} did not pass in {work.conf.deploy.healthy_timeout:g} s: {seen}"
         )
         raise errors.Unhealthy(
             "gateway.deployment.unhealthy", f"{reason}. The journal's end: {work.last_lines(journal)}"
@@ -258,7 +258,7 @@ class Register(DeployTask):
             http_port=spec.port if spec.proto == "http" else 0,
             https_port=spec.port if spec.proto == "https" else 0,
             routes=spec.routes,
-            check=spec.check,
+            check=spec.health,
             weight=spec.weight,
             version=spec.version,
             deployment_id=work.id,
@@ -307,6 +307,6 @@ def planned_steps(targets: int, boots: bool, floating: bool) -> tuple[Step, ...]
 
 def shape(spec: Spec) -> dict[str, int | bool]:
     """The arguments of ``deployment_flow`` and ``planned_steps``."""
-    boots = isinstance(spec.servers, NewServers)
-    floating = boots and spec.servers.floating_network_id is not None
+    boots = isinstance(spec.server, NewServers)
+    floating = boots and spec.server.floating_network is not None
     return {"targets": spec.replicas, "boots": boots, "floating": floating}

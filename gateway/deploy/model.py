@@ -39,12 +39,12 @@ class Trust(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class NewServers:
-    """Boot ``replicas`` of these. Ids, resolved from names when the deployment was asked for."""
+    """Boot ``replicas`` of these. All ids, found by their names when the deployment was asked for."""
 
-    flavor_id: str
-    image_id: str
-    network_id: str
-    floating_network_id: str | None
+    flavor: str
+    image: str
+    network: str
+    floating_network: str | None
     user: str
 
 
@@ -60,31 +60,32 @@ class ExistingServers:
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """The wish, checked and resolved. Secrets and private keys are not in it: the store keeps them sealed."""
+    """The wish, with the API's names, and ids for things. What is secret is not in it: the store keeps that
+    sealed; ``secrets`` are their names."""
 
     service: str
     version: str
     replicas: int
-    servers: NewServers | ExistingServers
+    server: NewServers | ExistingServers
     command: str
     port: int
     proto: str
-    check: Check
+    health: Check
     routes: tuple[str, ...] = ()
     weight: int = 1
-    artifact_id: str | None = None
+    artifact: str | None = None
     files: dict[str, str] = dataclasses.field(default_factory=dict)
     packages: tuple[str, ...] = ()
     setup: str | None = None
     env: dict[str, str] = dataclasses.field(default_factory=dict)
-    secret_names: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, kept: dict) -> "Spec":
         """The opposite of ``dataclasses.asdict``, by way of JSON."""
-        servers = kept["servers"]
-        kind = ExistingServers if "ids" in servers else NewServers
-        return cls(**{**_tupled(kept), "servers": kind(**_tupled(servers)), "check": Check(**kept["check"])})
+        server = kept["server"]
+        kind = ExistingServers if "ids" in server else NewServers
+        return cls(**{**_tupled(kept), "server": kind(**_tupled(server)), "health": Check(**kept["health"])})
 
 
 @dataclasses.dataclass(frozen=True)

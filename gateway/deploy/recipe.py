@@ -17,11 +17,12 @@ import tarfile
 from gateway.deploy.model import Spec
 
 #: Patterns of the API's schema: what these allow needs no escaping in a path or a unit file.
-SERVICE = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?$"
-VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
-USER = r"^[a-z_][a-z0-9_-]{0,31}$"
-ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-FILE_PATH = r"^(?!/)(?!.*(^|/)\.\.?(/|$))[^\x00]*[^\x00/]$"
+#: "(?!\n)$" is their end, since Python's "$" would allow a newline after it.
+SERVICE = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?(?!\n)$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}(?!\n)$"
+USER = r"^[a-z_][a-z0-9_-]{0,31}(?!\n)$"
+ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(?!\n)$"
+FILE_PATH = r"^(?!/)(?!(.*/)?\.\.?(/|$))[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/](?!\n)$"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,7 +249,7 @@ def exited(output: str) -> str | None:
 
 def _ended(seen: dict[str, str]) -> str:
     status = seen.get("ExecMainStatus", "0")
-    if seen.get("ExecMainCode") == "2" or seen.get("Result") == "signal":
+    if seen.get("ExecMainCode") in ("2", "3"):  # CLD_KILLED, CLD_DUMPED: waitid(2)
         return f"the command was ended by signal {status}"
     if seen.get("SubState") in ("auto-restart", "failed", "dead"):
         return f"the command exited with status {status}"

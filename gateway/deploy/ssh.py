@@ -1,6 +1,7 @@
 """One SSH connection to one server, with its host key known beforehand (Paramiko)."""
 
 import base64
+import codecs
 import dataclasses
 import io
 import socket
@@ -32,7 +33,7 @@ class Login:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    status: int  # the command's exit status; -1: it was ended by a signal or the connection broke
+    status: int  # the command's exit status; -1: a signal ended it
     output: str  # stdout and stderr together, the last 64 KiB
 
 
@@ -67,21 +68,46 @@ class Connection:
         connection breaks; a failing command is a Result, not an error."""
         deadline = time.monotonic() + command.timeout
         try:
-            channel = self._client.get_transport().open_session(timeout=command.timeout)
+            result = self._ran(command, stdin if stdin is not None else io.BytesIO(command.stdin), on_output)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if time.monotonic() >= deadline:
+                raise _too_long(command) from error
+            raise _lost(command, _reason(error)) from error
+        if result.status == -1:
+            if time.monotonic() >= deadline:
+                raise _too_long(command)
+            self._client.get_transport().join(0.2)  # one that breaks ends its channels just before itself
+            if not self.is_open():
+                raise _lost(command, "no more answers")
+        return result
+
+    def _ran(self, command: Command, stdin: BinaryIO, on_output: Callable[[str], None]) -> Result:
+        """Paramiko waits for some answers without an end (exec, exit status): closing the channel ends it."""
+        channel = self._client.get_transport().open_session(timeout=command.timeout)
+        watch = threading.Timer(command.timeout, channel.close)
+        watch.daemon = True
+        watch.start()
+        try:
             channel.set_combine_stderr(True)
             channel.exec_command(command.line())
-            _feed(channel, stdin if stdin is not None else io.BytesIO(command.stdin))
-            output = _drain(channel, deadline, on_output)
+            _feed(channel, stdin)
+            output = _drain(channel, on_output)
             return Result(channel.recv_exit_status(), output)
-        except TimeoutError as error:
+        finally:
+            watch.cancel()
             channel.close()
-            raise errors.Timeout(
-                "gateway.ssh.command_timeout", f"{command.title} did not end within {command.timeout:g} s."
-            ) from error
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise errors.Unhealthy(
-                "gateway.ssh.connection_lost", f"The connection broke during: {command.title} ({error})."
-            ) from error
+
+
+def _lost(command: Command, reason: str) -> errors.Unhealthy:
+    return errors.Unhealthy(
+        "gateway.ssh.connection_lost", f"The connection broke during: {command.title} ({reason})."
+    )
+
+
+def _too_long(command: Command) -> errors.Timeout:
+    return errors.Timeout(
+        "gateway.ssh.command_timeout", f"{command.title} did not end within {command.timeout:g} s."
+    )
 
 
 def _feed(channel: paramiko.Channel, stdin: BinaryIO) -> None:
@@ -98,16 +124,16 @@ def _feed(channel: paramiko.Channel, stdin: BinaryIO) -> None:
     threading.Thread(target=send, daemon=True).start()
 
 
-def _drain(channel: paramiko.Channel, deadline: float, on_output: Callable[[str], None]) -> str:
-    kept = ""
+def _drain(channel: paramiko.Channel, on_output: Callable[[str], None]) -> str:
+    kept, decoder = "", codecs.getincrementaldecoder("utf-8")("replace")
     while True:
-        channel.settimeout(max(deadline - time.monotonic(), 0.01))
         chunk = channel.recv(_CHUNK)
+        text = decoder.decode(chunk, final=not chunk)
+        if text:
+            on_output(text)
+            kept = (kept + text)[-_OUTPUT_KEPT:]
         if not chunk:
             return kept
-        text = chunk.decode(errors="replace")
-        on_output(text)
-        kept = (kept + text)[-_OUTPUT_KEPT:]
 
 
 def connect(login: Login, conf: cfg.ConfigOpts) -> Connection:

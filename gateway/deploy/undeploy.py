@@ -53,7 +53,7 @@ def floating_ip_mark(work: Work, number: int) -> str:
 
 def floating_ips(work: Work, number: int | None = None) -> None:
     numbers = [target.number for target in work.deployment.targets] if number is None else [number]
-    if work.spec.servers.floating_network_id:
+    if work.spec.server.floating_network:
         for each in numbers:
             work.cloud.delete_floating_ips(floating_ip_mark(work, each))
 
@@ -74,6 +74,6 @@ def servers(work: Work, number: int | None = None) -> None:
 
 def security_group(work: Work) -> None:
     if not work.boots:
-        for server_id in work.spec.servers.ids:
+        for server_id in work.spec.server.ids:
             work.cloud.remove_security_group(server_id, work.name)
     work.cloud.delete_security_groups(work.name)

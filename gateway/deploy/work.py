@@ -1,5 +1,7 @@
 """What the steps of one deployment work with: its cloud, its servers' connections, its log."""
 
+import contextlib
+import dataclasses
 import pathlib
 import threading
 import time
@@ -20,6 +22,7 @@ DEPLOYMENT_TAG = "gateway_deployment"
 TARGET_TAG = "gateway_target"
 
 _LOOK_INTERVAL = 1.0  # seconds between looks whether the deployment was deleted meanwhile
+_LONGEST_LINE = 8192  # characters; a longer one is logged in pieces
 _MASKED_FROM = 4  # shorter secrets would mask half of every log
 
 
@@ -41,6 +44,8 @@ class Work:
         self.spec = deployment.spec
         self.id = deployment.id
         self.secrets = store.secrets(deployment.id)
+        hidden = (value for value in self.secrets["env"].values() if len(value) >= _MASKED_FROM)
+        self.hidden = sorted(hidden, key=len, reverse=True)  # one may be a part of another
         self._sessions = sessions
         self._connections: dict[int, ssh.Connection] = {}
         self._looked = 0.0
@@ -52,7 +57,7 @@ class Work:
 
     @property
     def boots(self) -> bool:
-        return not isinstance(self.spec.servers, ExistingServers)
+        return not isinstance(self.spec.server, ExistingServers)
 
     @property
     def name(self) -> str:
@@ -69,30 +74,44 @@ class Work:
         return self.store.target(self.id, number)
 
     def proceed(self) -> None:
-        """Called between the pieces of every wait; raises Conflict once the deployment is being deleted."""
+        """Called between the pieces of every wait; raises Conflict once the deployment is being deleted, or
+        another of its replicas has failed."""
         with self._lock:
             if time.monotonic() - self._looked < _LOOK_INTERVAL:
                 return
             self._looked = time.monotonic()
-        if self.store.status(self.id) is Status.DELETING:
+        status = self.store.status(self.id)
+        if status is Status.DELETING:
             raise errors.Conflict("gateway.deployment.deleted", "The deployment was deleted while it ran.")
+        if status is Status.REVERTING:
+            raise errors.Conflict("gateway.deployment.reverting", "Another replica failed.")
 
     def say(self, step: str, number: int | None, text: str) -> None:
         """A line of the deployment's log; secrets are masked."""
-        for value in self.secrets["env"].values():
-            if len(value) >= _MASKED_FROM:
-                text = text.replace(value, "***")
-        self.store.write_log(self.id, step, number, text.rstrip("\n"))
+        self.store.write_log(self.id, step, number, self.masked(text).rstrip("\n"))
+
+    def masked(self, text: str) -> str:
+        for value in self.hidden:
+            text = text.replace(value, "***")
+        return text
 
     # The servers
 
     def access(self, number: int) -> Access:
-        """How to log in to a target. A key that the request brought goes before what is known."""
+        """How to log in to a target. What the request brought goes before what is known. Raises NotFound."""
         server_id = self.target(number).server_id
         known = self.store.access(self.deployment.project_id, server_id)
-        if self.boots or "private_key" not in self.secrets:
+        if self.boots:
             return known
-        given = self.spec.servers
+        given = self.spec.server
+        if "private_key" not in self.secrets:
+            if known is None:
+                raise errors.NotFound(
+                    "gateway.server.access_unknown", f"The gateway has no way into server {server_id}."
+                )
+            user, host_key = given.user or known.user, given.host_key or known.host_key
+            trust = Trust.GIVEN if given.host_key else known.trust
+            return dataclasses.replace(known, user=user, host_key=host_key, trust=trust)
         return Access(
             server_id=server_id,
             project_id=self.deployment.project_id,
@@ -127,7 +146,7 @@ class Work:
         printed = recipe.host_keys_on_console(self.cloud.console_log(target.server_id))
         if printed:
             return printed, Trust.CONSOLE
-        if self.spec.servers.trust_on_first_use:
+        if self.spec.server.trust_on_first_use:
             return (), Trust.FIRST_USE
         raise errors.Unhealthy(
             "gateway.ssh.host_key_unknown",
@@ -139,12 +158,10 @@ class Work:
         """Runs a command on a target and logs what it prints. Raises Unhealthy when it fails, with its last
         lines; returns its output."""
         self.say(step, number, f"$ {command.title}")
-        stdin = upload.open("rb") if upload else None
-        try:
-            result = self.connection(number).run(command, stdin, lambda text: self.say(step, number, text))
-        finally:
-            if stdin:
-                stdin.close()
+        with contextlib.ExitStack() as stack:
+            stdin = stack.enter_context(upload.open("rb")) if upload else None
+            printed = stack.enter_context(contextlib.closing(_Printed(self, step, number)))
+            result = self.connection(number).run(command, stdin, printed.more)
         if result.status != 0:
             raise errors.Unhealthy(
                 "gateway.deployment.command_failed",
@@ -157,11 +174,8 @@ class Work:
         return self.connection(number).run(command).output
 
     def last_lines(self, output: str, count: int = 5) -> str:
-        text = " | ".join(output.strip().splitlines()[-count:])[-1000:] or "it printed nothing"
-        for value in self.secrets["env"].values():
-            if len(value) >= _MASKED_FROM:
-                text = text.replace(value, "***")
-        return text
+        lines = self.masked(output).strip().splitlines()
+        return " | ".join(lines[-count:])[-1000:] or "it printed nothing"
 
     def close(self) -> None:
         for connection in self._connections.values():
@@ -171,3 +185,34 @@ class Work:
         if self.deployment.trust_id:
             self._sessions.delete_trust(self.deployment.trust_id)
             self.store.forget_trust(self.id)
+
+
+class _Printed:
+    """What one command prints, into the log by whole lines, however it arrives. The end of it may yet become
+    a secret, so as much stays back until more has come."""
+
+    def __init__(self, work: Work, step: str, number: int):
+        self._work, self._step, self._number = work, step, number
+        self._kept = ""
+
+    def more(self, text: str) -> None:
+        self._kept += text
+        ready = max(len(self._kept) - max(map(len, self._work.hidden), default=0), 0)
+        end = self._kept.rfind("\n", 0, ready) + 1 or (ready if ready > _LONGEST_LINE else 0)
+        self._write(self._before_secrets(end))
+
+    def close(self) -> None:
+        self._write(len(self._kept))
+
+    def _before_secrets(self, end: int) -> int:
+        """``end``, or where the secret begins that goes on beyond it."""
+        for value in self._work.hidden:
+            start = self._kept.find(value, max(end - len(value) + 1, 0), end + len(value) - 1)
+            if start >= 0:
+                return self._before_secrets(start)
+        return end
+
+    def _write(self, end: int) -> None:
+        if end > 0:
+            self._work.say(self._step, self._number, self._kept[:end])
+            self._kept = self._kept[end:]

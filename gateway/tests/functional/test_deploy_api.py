@@ -1,0 +1,381 @@
+"""/v1/deployments and /v1/artifacts through the whole WSGI pipeline; OpenStack answers from requests-mock."""
+
+# ruff: noqa: F401, F811  (pytest finds the fixtures by these names)
+import dataclasses
+import io
+import json
+import tarfile
+import uuid
+
+import pytest
+import webob
+
+from gateway import errors
+from gateway.api import app as api
+from gateway.deploy import guest
+from gateway.deploy.model import Access, Artifact, Status, Trust
+from gateway.tests import deployed
+from gateway.tests.functional.test_cloud_api import (
+    KEYSTONE,
+    NOVA,
+    PROJECT,
+    call,
+    error_of,
+    keystone,
+    openstack,
+    parts,
+)
+
+NEW = {"flavor": "m1.nano", "image": "debian-12", "network": "shared"}
+WISH = {"service": "hello", "version": "1.0.0", "server": NEW, "command": "python3 app.py", "port": 8080}
+SERVER, STRANGE = str(uuid.uuid4()), str(uuid.uuid4())
+KEY = guest.key_pair()
+
+
+@pytest.fixture
+def trusts(openstack):
+    return openstack.post(
+        f"{KEYSTONE}/OS-TRUST/trusts", status_code=201, json={"trust": {"id": "trust-made"}}
+    )
+
+
+@pytest.fixture
+def servers(openstack, parts):
+    """Two in Nova; the gateway booted the first of them."""
+    flavor = {"original_name": "m1.nano", "vcpus": 1, "ram": 256, "disk": 2}
+    raw = {"status": "ACTIVE", "tenant_id": PROJECT, "flavor": flavor, "image": "", "metadata": {}}
+    made = [raw | {"id": SERVER, "name": "web"}, raw | {"id": STRANGE, "name": "strange"}]
+    openstack.get(f"{NOVA}/servers/detail", json={"servers": made})
+    for each in made:
+        openstack.get(f"{NOVA}/servers/{each['id']}", json={"server": each})
+    host_key = guest.key_pair().public
+    parts.deployments.save_access(Access(SERVER, PROJECT, "debian", "PEM", host_key, Trust.INJECTED))
+
+
+def deploy(call, roles="member+reader", without=(), **changed):
+    wish = {name: value for name, value in (WISH | changed).items() if name not in without}
+    return call("POST", "/v1/deployments", {"deployment": wish}, roles)
+
+
+def refusal(response):
+    error = error_of(response)
+    return response.status_int, error["code"], error.get("field")
+
+
+INVALID = "gateway.request.invalid"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        *(({"service": name}, "service") for name in ("", "Hello", "a b", "-a", "a" * 49, "hello\n", 5)),
+        *(({"version": version}, "version") for version in ("", "..", "a/b", "1\n", 1.0)),
+        *(({"replicas": count}, "replicas") for count in (0, -1, True, "2", 1.5, 2.0)),
+        *(({"port": port}, "port") for port in (0, 65536, "80", 8080.0, True, None)),
+        *(({"proto": proto}, "proto") for proto in ("ftp", "HTTP", "")),
+        *(({"command": text}, "command") for text in ("", "a\0b", ["python3"], "x" * 262_145)),
+        *(({"setup": text}, "setup") for text in ("a\0b", 5)),
+        *(({part: {"A-B": "x"}}, part) for part in ("env", "secrets")),
+        *(({part: {"A\n": "x"}}, part) for part in ("env", "secrets")),
+        *(({part: {"A": value}}, f"{part}.A") for part in ("env", "secrets") for value in (1, None, "\0")),
+        *(({"files": {path: ""}}, "files") for path in ("/etc/passwd", "../a", "a/../../b", "", "a\n/../b")),
+        ({"files": {"a": 1}}, "files.a"),
+        *(({"packages": [name]}, "packages.0") for name in ("-y", "a;b", "a b", "", "sudo-", "git\n")),
+        ({"packages": "git"}, "packages"),
+        ({"routes": ["a"]}, "routes.0"),
+        *(({"health": {"path": path}}, "health.path") for path in ("health", "/a b", "/a\r\nX: y", "/a\n")),
+        *(({"health": {"interval": value}}, "health.interval") for value in (0, -1, 3601, "10")),
+        *(({"health": {"timeout": value}}, "health.timeout") for value in (0, 3601)),
+        *(
+            ({"health": {name: value}}, f"health.{name}")
+            for name in ("success_before_passing", "failures_before_critical")
+            for value in (0, 101, 1.5)
+        ),
+        ({"health": {"colour": "red"}}, "health"),
+        *(({"weight": weight}, "weight") for weight in (-1, 65536, "1")),
+        ({"artifact": "not-an-id"}, "artifact"),
+        ({"colour": "red"}, None),
+        ({"server": {}}, "server"),
+        ({"server": {**NEW, "ids": [SERVER]}}, "server"),
+        ({"server": {**NEW, "private_key": KEY.private}}, "server"),
+        ({"server": {**NEW, "user": "a b"}}, "server.user"),
+        ({"server": {"ids": []}}, "server.ids"),
+        ({"server": {"ids": [SERVER, SERVER]}}, "server.ids"),
+        ({"server": {"ids": [SERVER], "private_key": KEY.private}}, "server"),
+        ({"server": {"ids": [SERVER], "trust_on_first_use": "yes"}}, "server.trust_on_first_use"),
+    ],
+)
+def test_a_bad_field_is_named_and_nothing_is_stored(call, trusts, parts, changed, field):
+    response = deploy(call, **changed)
+    assert refusal(response) == (400, INVALID, f"deployment.{field}" if field else "deployment")
+    assert parts.deployments.deployments(PROJECT, 10) == []
+    assert not trusts.called
+
+
+@pytest.mark.parametrize("name", sorted(WISH))
+def test_a_missing_field_is_named(call, trusts, name):
+    response = deploy(call, without=[name])
+    assert refusal(response) == (400, INVALID, "deployment")
+    assert name in error_of(response)["detail"]
+    assert not trusts.called
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code", "field"),
+    [
+        ({"server": {**NEW, "flavor": "x"}}, 400, "gateway.flavor.not_found", "deployment.server.flavor"),
+        ({"server": {**NEW, "image": "x"}}, 400, "gateway.image.not_found", "deployment.server.image"),
+        ({"server": {**NEW, "network": "x"}}, 400, "gateway.network.not_found", "deployment.server.network"),
+        (
+            {"server": {**NEW, "floating_network": "x"}},
+            400,
+            "gateway.network.not_found",
+            "deployment.server.floating_network",
+        ),
+        ({"server": {**NEW, "flavor": "m1.micro"}}, 400, "gateway.flavor.too_small", "flavor"),
+        ({"server": {**NEW, "network": "public"}}, 400, "gateway.network.external", "network"),
+        ({"artifact": str(uuid.uuid4())}, 400, "gateway.artifact.not_found", "deployment.artifact"),
+        ({"replicas": 33}, 400, "gateway.deployment.replicas", "deployment.replicas"),
+        ({"replicas": 11}, 403, "gateway.quota.exceeded", None),
+        ({"server": {"ids": ["no"]}}, 400, "gateway.server.not_found", "deployment.server.ids"),
+        (
+            {"server": {"ids": [STRANGE]}},
+            400,
+            "gateway.deployment.private_key",
+            "deployment.server.private_key",
+        ),
+        ({"server": {"ids": ["web"]}, "replicas": 2}, 400, "gateway.deployment.replicas", None),
+        ({"server": {"ids": ["web", SERVER]}}, 400, "gateway.deployment.server", "deployment.server.ids"),
+        ({"server": {"ids": ["web"], "host_key": "ssh-ed25519 AAAA"}}, 400, "gateway.ssh.host_key", None),
+        (
+            {"server": {"ids": [STRANGE], "user": "debian", "private_key": "PEM"}},
+            400,
+            "gateway.ssh.private_key",
+            None,
+        ),
+    ],
+)
+def test_what_does_not_exist_or_does_not_go_together(
+    call, trusts, parts, servers, changed, status, code, field
+):
+    response = deploy(call, **changed)
+    found = refusal(response)
+    assert found == (status, code, field or found[2])
+    assert parts.deployments.deployments(PROJECT, 10) == []
+    assert not trusts.called
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"command": "echo \ud800"}, "command"),
+        ({"files": {"a": "\udfff"}}, "files.a"),
+        ({"files": {"\ud800": ""}}, "files"),
+        ({"secrets": {"A": "\ud800"}}, "secrets.A"),
+    ],
+)
+def test_text_that_is_no_text(call, trusts, changed, field):
+    """Half of a surrogate pair is good JSON, and cannot be written to any file."""
+    assert refusal(deploy(call, **changed)) == (400, INVALID, f"deployment.{field}")
+    assert not trusts.called
+
+
+def test_a_body_of_nothing_but_brackets(call, parts):
+    request = webob.Request.blank("/v1/deployments", method="POST")
+    application = api.application(parts)
+    request.headers["X-Auth-Token"] = f"member-{id(application)}"
+    request.content_type, request.body = "application/json", b"[" * 100_000
+    assert refusal(request.get_response(application))[:2] == (400, "gateway.request.json")
+
+
+def test_deploy(call, trusts, parts):
+    response = deploy(call, replicas=2, secrets={"PASSWORD": "planted-secret"}, health={"path": "/health"})
+    assert response.status_int == 202, response.text
+    made = response.json["deployment"]
+    assert response.headers["Location"].endswith(f"/v1/deployments/{made['id']}")
+    assert (made["status"], made["replicas"], len(made["instances"])) == ("pending", 2, 2)
+    assert made["steps"][0]["name"] == "quota"
+    assert "planted-secret" not in response.text
+    assert "planted-secret" not in call("GET", f"/v1/deployments/{made['id']}").text
+    kept = parts.deployments.deployment(made["id"], PROJECT)
+    assert (kept.trust_id, kept.spec.secrets) == ("trust-made", ("PASSWORD",))
+    assert parts.deployments.secrets(made["id"]) == {"env": {"PASSWORD": "planted-secret"}}
+    assert [d["id"] for d in call("GET", "/v1/deployments").json["deployments"]] == [made["id"]]
+
+
+def test_onto_a_server_that_the_gateway_booted(call, trusts, parts, servers):
+    response = deploy(call, server={"ids": ["web"]})
+    assert response.status_int == 202, response.text
+    assert parts.deployments.deployment(response.json["deployment"]["id"]).spec.server.ids == (SERVER,)
+
+
+def test_onto_a_server_with_a_key_of_its_own(call, trusts, parts, servers):
+    server = {"ids": ["strange"], "user": "debian", "private_key": KEY.private, "host_key": KEY.public}
+    response = deploy(call, server=server)
+    assert response.status_int == 202, response.text
+    assert "PRIVATE KEY" not in response.text
+    kept = parts.deployments.secrets(response.json["deployment"]["id"])
+    assert kept == {"env": {}, "private_key": KEY.private}
+
+
+def test_where_keystone_refuses_a_trust(call, openstack, parts):
+    openstack.post(f"{KEYSTONE}/OS-TRUST/trusts", status_code=403, json={})
+    assert refusal(deploy(call))[:2] == (403, "gateway.trust.refused")
+    assert parts.deployments.deployments(PROJECT, 10) == []
+
+
+def test_a_reader_looks_and_does_not_deploy(call, trusts, parts):
+    made = deployed.deployment(project_id=PROJECT)
+    parts.deployments.add(made, {"env": {}})
+    assert call("GET", f"/v1/deployments/{made.id}", roles="reader").status_int == 200
+    assert deploy(call, roles="reader").status_int == 403
+    assert call("DELETE", f"/v1/deployments/{made.id}", roles="reader").status_int == 403
+    assert parts.deployments.status(made.id) is Status.PENDING
+
+
+@pytest.mark.parametrize("project", ["another", None])
+def test_what_is_not_the_projects_is_not_there(call, parts, project):
+    made = deployed.deployment(project_id="another")
+    if project:
+        parts.deployments.add(made, {"env": {}})
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/log")):
+        response = call(method, f"/v1/deployments/{made.id}{path}")
+        assert refusal(response)[:2] == (404, "gateway.deployment.not_found")
+    assert call("GET", "/v1/deployments").json == {"deployments": []}
+    if project:
+        assert parts.deployments.status(made.id) is Status.PENDING
+
+
+def test_another_projects_artifact(call, trusts, parts):
+    kept = Artifact(str(uuid.uuid4()), "another", "00" * 32, 1, 1.0)
+    parts.deployments.add_artifact(kept)
+    assert refusal(deploy(call, artifact=kept.id))[:2] == (400, "gateway.artifact.not_found")
+
+
+def test_delete_is_for_the_engine_to_do_and_may_be_repeated(call, parts):
+    made = dataclasses.replace(deployed.deployment(project_id=PROJECT), status=Status.SUCCEEDED)
+    parts.deployments.add(made, {"env": {}})
+    for _ in range(2):
+        response = call("DELETE", f"/v1/deployments/{made.id}")
+        assert (response.status_int, response.json["deployment"]["status"]) == (202, "deleting")
+
+
+def test_the_log(call, parts):
+    made = deployed.deployment(project_id=PROJECT)
+    parts.deployments.add(made, {"env": {}})
+    parts.deployments.write_log(made.id, "setup", 0, "ñ")
+    [line] = call("GET", f"/v1/deployments/{made.id}/log").json["log"]
+    assert (line["step"], line["target"], line["text"]) == ("setup", 0, "ñ")
+
+
+# Artifacts
+
+
+def archive(*members, mode="w:gz"):
+    """A tar of (name or TarInfo, bytes)."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode=mode) as tar:
+        for name, data in members:
+            member = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return whole.getvalue()
+
+
+def special(name, kind, linkname=""):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, linkname
+    return member
+
+
+@pytest.fixture
+def upload(parts):
+    parts.conf.set_override("max_artifact", 4096, "deploy")
+    application = api.application(parts)
+
+    def send(data, content_type="application/gzip", chunked=False, roles="member"):
+        request = webob.Request.blank("/v1/artifacts", method="POST")
+        request.headers["X-Auth-Token"] = f"{roles}-{id(application)}"
+        request.body_file = io.BytesIO(data)
+        request.content_length = None if chunked else len(data)
+        if chunked:
+            request.headers["Transfer-Encoding"] = "chunked"
+            request.environ["wsgi.input_terminated"] = True
+        if content_type:
+            request.content_type = content_type
+        return request.get_response(application)
+
+    return send
+
+
+def kept_files(parts):
+    folder = parts.deployments.artifact_path("x").parent
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+GOOD = archive(("app.py", b"print()"), (special("lib", tarfile.SYMTYPE, "app.py"), b""))
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("content_type", ["application/gzip", "application/octet-stream"])
+def test_an_artifact(upload, parts, chunked, content_type):
+    response = upload(GOOD, content_type, chunked)
+    assert response.status_int == 201, response.text
+    made = response.json["artifact"]
+    assert made["size"] == len(GOOD)
+    assert parts.deployments.artifact(made["id"], PROJECT).sha256 == made["sha256"]
+    assert parts.deployments.artifact_path(made["id"]).read_bytes() == GOOD
+
+
+NOISE = bytes((n * n * 7919 >> 5) % 256 for n in range(3000))
+LONG = archive(("noise", NOISE))
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "not_tar_gz"),
+        (b"hello", "not_tar_gz"),
+        (archive(("a", b"a"), mode="w")[:4096], "not_tar_gz"),
+        (archive(("a", b"a"), mode="w:xz"), "not_tar_gz"),
+        (GOOD[:-20], "not_tar_gz"),
+        (LONG[: len(LONG) // 2], "not_tar_gz"),
+        (LONG[:-8] + b"\0" * 8, "not_tar_gz"),
+        (archive(("../a", b"a")), "unsafe"),
+        (archive(("a/../../b", b"a")), "unsafe"),
+        (archive((special("etc", tarfile.SYMTYPE, "/etc"), b"")), "unsafe"),
+        (archive((special("up", tarfile.SYMTYPE, "../../x"), b"")), "unsafe"),
+        (archive((special("hard", tarfile.LNKTYPE, "../x"), b"")), "unsafe"),
+        (archive((special("null", tarfile.CHRTYPE), b"")), "unsafe"),
+        (archive((special("pipe", tarfile.FIFOTYPE), b"")), "unsafe"),
+    ],
+)
+def test_what_is_no_artifact(upload, parts, data, code):
+    response = upload(data)
+    assert refusal(response)[:2] == (400, f"gateway.artifact.{code}")
+    assert kept_files(parts) == []
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_too_large(upload, parts, chunked):
+    response = upload(b"\0" * 4097, chunked=chunked)
+    assert refusal(response)[:2] == (413, "gateway.artifact.too_large")
+    assert "4096" in error_of(response)["detail"]
+    assert kept_files(parts) == []
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data", None])
+def test_a_wrong_content_type(upload, parts, content_type):
+    assert refusal(upload(GOOD, content_type))[:2] == (400, "gateway.request.content_type")
+    assert kept_files(parts) == []
+
+
+def test_a_reader_uploads_nothing(upload, parts):
+    assert upload(GOOD, roles="reader").status_int == 403
+    assert kept_files(parts) == []
+
+
+def test_an_artifact_is_its_projects_own(upload, parts):
+    made = upload(GOOD).json["artifact"]
+    with pytest.raises(errors.NotFound):
+        parts.deployments.artifact(made["id"], "another")
