@@ -51,7 +51,7 @@ _engine = [
         min=0,
         help="Seconds that steps under way get at shutdown; what is not done then goes on at the next start.",
     ),
-    cfg.FloatOpt("poll_interval", default=0.2, min=0.05, help="Seconds between looks for new work."),
+    cfg.FloatOpt("poll_interval", default=0.1, min=0.05, help="Seconds between looks for new work."),
     cfg.IntOpt("max_deployments", default=16, min=1, help="Deployments worked on at the same time."),
     cfg.IntOpt(
         "max_servers", default=32, min=1, help="Servers of one deployment worked on at the same time."

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import cotyledon
 import oslo_db.exception
 import sqlalchemy.exc
+from cotyledon import oslo_config_glue
 
 # Granian has no public way to serve WSGI inside a process that exists; requirements.txt holds its version.
 from granian._futures import _new_cbscheduler
@@ -102,49 +103,42 @@ def serve_wsgi(application: Callable, listener: SocketHolder, threads: int, stop
     worker.serve_mtr(scheduler, loop, stop)
 
 
-class EngineRole(cotyledon.Service):
+class UntilStopped(cotyledon.Service):
+    """A role whose life is one call, ``work``, which returns soon after ``stop`` is set."""
+
+    def __init__(self, worker_id: int, conf: cfg.ConfigOpts):
+        super().__init__(worker_id)
+        self._conf = conf
+        self._stop = threading.Event()
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self.work(parts(self._conf), self._stop)
+        finally:
+            self._stopped.set()
+
+    def terminate(self) -> None:
+        self._stop.set()
+        self._stopped.wait()
+
+
+class EngineRole(UntilStopped):
     """Runs and resumes the flows of deployments."""
 
     name = "engine"
 
-    def __init__(self, worker_id: int, conf: cfg.ConfigOpts):
-        super().__init__(worker_id)
-        self._conf = conf
-        self._stop = threading.Event()
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        try:
-            built = parts(self._conf)
-            Engine(self._conf, built.deployments, built.sessions, built.registry).run(self._stop)
-        finally:
-            self._stopped.set()
-
-    def terminate(self) -> None:
-        self._stop.set()
-        self._stopped.wait()
+    def work(self, built: api.Parts, stop: threading.Event) -> None:
+        Engine(self._conf, built.deployments, built.sessions, built.registry).run(stop)
 
 
-class MonitorRole(cotyledon.Service):
+class MonitorRole(UntilStopped):
     """Checks the health of every registered instance."""
 
     name = "monitor"
 
-    def __init__(self, worker_id: int, conf: cfg.ConfigOpts):
-        super().__init__(worker_id)
-        self._conf = conf
-        self._stop = threading.Event()
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        try:
-            Monitor(self._conf, parts(self._conf).registry).run(self._stop)
-        finally:
-            self._stopped.set()
-
-    def terminate(self) -> None:
-        self._stop.set()
-        self._stopped.wait()
+    def work(self, built: api.Parts, stop: threading.Event) -> None:
+        Monitor(self._conf, built.registry).run(stop)
 
 
 def _listener(conf: cfg.ConfigOpts) -> SocketHolder:
@@ -164,6 +158,8 @@ def main() -> int:
         pathlib.Path(conf.state_path).mkdir(mode=0o750, parents=True, exist_ok=True)
         schema.upgrade(Database(conf))
         manager = cotyledon.ServiceManager()
+        # SIGHUP: the files are read again, and every process drains and starts anew with what they say
+        oslo_config_glue.setup(manager, conf)
         if "api" in roles:
             manager.add(Api, conf.api.workers, (conf, _listener(conf)))
         if "engine" in roles:

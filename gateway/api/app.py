@@ -3,16 +3,12 @@
 import dataclasses
 
 import pecan
-import webob
-from keystonemiddleware import auth_token
 from oslo_config import cfg
-from oslo_middleware import cors, healthcheck, http_proxy_to_wsgi, request_id, sizelimit
 
-from gateway import errors
-from gateway.api import auth, policies
+from gateway.api import middleware
 from gateway.api.artifacts import Artifacts
 from gateway.api.deployments import Deployments
-from gateway.api.expose import ErrorHook, error_response
+from gateway.api.expose import ErrorHook
 from gateway.api.flavors import Flavors
 from gateway.api.images import Images
 from gateway.api.launch_options import LaunchOptions
@@ -27,7 +23,7 @@ from gateway.registry.registry import Registry
 
 @dataclasses.dataclass(frozen=True)
 class Parts:
-    """What the controllers work with; built by ``gateway.daemon.build``."""
+    """What the controllers work with; built by ``gateway.daemon.parts``."""
 
     conf: cfg.ConfigOpts
     sessions: Sessions
@@ -68,69 +64,6 @@ def application(parts: Parts):
         guess_content_type_from_ext=False,
         request_cls=_Request,
     )
-    for middleware in _middleware(parts.conf):
-        app = middleware(app)
+    for wrap in middleware.STACK:
+        app = wrap(app, parts.conf)
     return app
-
-
-def _middleware(conf: cfg.ConfigOpts):
-    """Innermost first. The token is validated last before Pecan, so that CORS preflights, the health check
-    and the public URLs cost Keystone nothing; validation decides nothing by itself (delayed): each endpoint
-    does, so that there is one kind of error body. The request id wraps everything that logs."""
-    enforcer = policies.enforcer(conf)
-
-    def with_enforcer(app):
-        def serve(environ, start_response):
-            environ[auth.ENFORCER] = enforcer
-            return app(environ, start_response)
-
-        return serve
-
-    def with_limit(app):
-        most = conf.api.max_body
-
-        def serve(environ, start_response):
-            if environ["PATH_INFO"] != "/v1/artifacts":  # has a limit of its own
-                if int(environ.get("CONTENT_LENGTH") or 0) > most:
-                    raise errors.TooLarge(
-                        "gateway.request.too_large", f"A body has at most {most} bytes here."
-                    )
-                environ["wsgi.input"] = sizelimit.LimitingReader(environ["wsgi.input"], most)
-                environ["webob.is_body_seekable"] = False
-            return app(environ, start_response)
-
-        return serve
-
-    def with_token(app):
-        return auth_token.AuthProtocol(app, {"oslo_config_config": conf, "delay_auth_decision": True})
-
-    def with_errors(app):
-        def serve(environ, start_response):
-            try:
-                return app(environ, start_response)
-            except Exception as error:
-                return error_response(error, webob.Request(environ))(environ, start_response)
-
-        return serve
-
-    def with_cors(app):
-        return cors.CORS(app, conf)
-
-    def with_health(app):
-        health = healthcheck.Healthcheck(None, conf)
-
-        def serve(environ, start_response):
-            return (health if environ["PATH_INFO"] == "/healthcheck" else app)(environ, start_response)
-
-        return serve
-
-    return (
-        with_enforcer,
-        with_limit,
-        with_token,
-        with_health,
-        with_cors,
-        with_errors,
-        lambda app: http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf),
-        request_id.RequestId,
-    )

@@ -17,7 +17,7 @@ from gateway.cloud.model import Reference, Server, ServerSpec
 #: Queens (2018) and later. From 2.47 on servers carry their flavor's name and sizes.
 MICROVERSION = "2.60"
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 0.5
+_PAUSE = 0.25  # seconds between looks at a server: one takes Nova 0.02
 
 
 class Servers:
@@ -90,7 +90,7 @@ class Servers:
                 self._nova.servers.remove_security_group(id, name)
 
     def wait_active(self, id: str, proceed: Callable[[], None] = lambda: None) -> Server:
-        """Looks every quarter to half second until ACTIVE; ``proceed`` is called at each look, and may raise
+        """Looks every quarter of a second until ACTIVE; ``proceed`` is called at each look, and may raise
         to end the waiting.
 
         Raises CloudError ``gateway.server.error`` with Nova's reason, Timeout after [cloud] boot_timeout,
@@ -135,7 +135,6 @@ class Servers:
     def _looks(self, id: str, seconds: float) -> Iterator[dict[str, Any]]:
         """The server as it is now, and again, for ``seconds``; while Nova is away it is waited for."""
         deadline = time.monotonic() + seconds
-        pause = _FIRST_PAUSE
         while True:
             try:
                 with translated("server"):
@@ -145,8 +144,7 @@ class Servers:
                 pass
             if time.monotonic() + pause > deadline:
                 return
-            time.sleep(pause)
-            pause = min(pause * 1.2, _LONGEST_PAUSE)
+            time.sleep(_PAUSE)
 
     def _raw_server(self, id: str) -> dict[str, Any]:
         raw = self._nova.servers.get(id).to_dict()

@@ -121,6 +121,11 @@ class Engine:
             undeploy.everything(work)
             work.delete_trust()
         self._store.close_steps(work.id)
+        flow_id = self._store.deployment(work.id).flow_id
+        if flow_id:
+            with contextlib.closing(self._backend.get_connection()) as connection:
+                connection.destroy_logbook(flow_id)
+            self._store.set_flow(work.id, None)
 
     def _run_flow(self, work: Work, deployment: Deployment) -> str:
         self._store.move(work.id, Status.RUNNING, [Status.PENDING])

@@ -7,6 +7,7 @@ its name when a flow is resumed: keep it importable.
 
 import time
 
+from oslo_context import context as oslo_context
 from oslo_log import log
 from taskflow import task
 from taskflow.patterns import linear_flow, unordered_flow
@@ -33,6 +34,10 @@ class DeployTask(task.Task):
     def execute(self, work: Work, number: int | None) -> str:
         """TaskFlow keeps a failure with its causes and their arguments in the database: it gets the plain
         error alone, without what may be secret in them or cannot be kept."""
+        asked = work.deployment
+        oslo_context.RequestContext(
+            request_id=asked.request_id, user_id=asked.user_id, project_id=asked.project_id
+        )  # in every line that is logged in this thread
         try:
             return self.do(work, number)
         except errors.GatewayError as error:

@@ -43,9 +43,7 @@ class Cloud:
         groups = f"{NEUTRON}/v2.0/security-groups"
         mocked.get(groups, json=self._found_groups)
         mocked.post(groups, json=self._make_group, status_code=201)
-        mocked.post(
-            f"{NEUTRON}/v2.0/security-group-rules", json={"security_group_rule": {}}, status_code=201
-        )
+        mocked.post(f"{NEUTRON}/v2.0/security-group-rules", json={"security_group_rule": {}}, status_code=201)
         self._mocked, self._groups_url = mocked, groups
         mocked.delete(f"{KEYSTONE}/OS-TRUST/trusts/trust-1", status_code=204, json=self._delete_trust)
 

@@ -243,9 +243,7 @@ def test_nobody_listens(conf):
     with pytest.raises(errors.Unavailable, match=r"(?i)connection refused"):
         ssh.connect(ssh.Login("127.0.0.1", USER, guest.key_pair().private, ()), conf)
     with pytest.raises(errors.Timeout) as raised:
-        ssh.wait_for_login(
-            ssh.Login("127.0.0.1", USER, guest.key_pair().private, ()), conf, lambda: None, 0
-        )
+        ssh.wait_for_login(ssh.Login("127.0.0.1", USER, guest.key_pair().private, ()), conf, lambda: None, 0)
     assert raised.value.code == "gateway.ssh.unreachable"
 
 

@@ -1,0 +1,129 @@
+"""What every request goes through before Pecan. Each takes the WSGI application behind it, and the options."""
+
+import time
+import urllib.parse
+from collections.abc import Callable
+
+import webob
+import webob.exc
+from keystonemiddleware import auth_token
+from oslo_config import cfg
+from oslo_context import context as oslo_context
+from oslo_log import log
+from oslo_middleware import cors, http_proxy_to_wsgi, request_id, sizelimit
+from oslo_middleware import healthcheck as oslo_healthcheck
+
+from gateway import errors
+from gateway.api import auth, policies
+from gateway.api.expose import error_response
+
+LOG = log.getLogger(__name__)
+
+
+def enforcer(app: Callable, conf: cfg.ConfigOpts) -> Callable:
+    """Hands the policies to ``gateway.api.auth``."""
+    made = policies.enforcer(conf)
+
+    def serve(environ, start_response):
+        environ[auth.ENFORCER] = made
+        return app(environ, start_response)
+
+    return serve
+
+
+def body_limit(app: Callable, conf: cfg.ConfigOpts) -> Callable:
+    most = conf.api.max_body
+
+    def serve(environ, start_response):
+        if environ["PATH_INFO"] != "/v1/artifacts":  # has a limit of its own
+            if int(environ.get("CONTENT_LENGTH") or 0) > most:
+                raise errors.TooLarge("gateway.request.too_large", f"A body has at most {most} bytes here.")
+            environ["wsgi.input"] = sizelimit.LimitingReader(environ["wsgi.input"], most)
+            environ["webob.is_body_seekable"] = False
+        return app(environ, start_response)
+
+    return serve
+
+
+class _Validator(auth_token.AuthProtocol):
+    def process_request(self, request):
+        try:
+            return super().process_request(request)
+        except webob.exc.HTTPServiceUnavailable as error:
+            raise errors.Unavailable(
+                "gateway.auth.keystone", "Keystone cannot be asked about the token now.", retry_after=5
+            ) from error
+
+
+def token(app: Callable, conf: cfg.ConfigOpts) -> Callable:
+    """Validates the token and decides nothing by itself (delayed): each endpoint does, so that there is one
+    kind of error body."""
+    return _Validator(app, {"oslo_config_config": conf, "delay_auth_decision": True})
+
+
+def healthcheck(app: Callable, conf: cfg.ConfigOpts) -> Callable:
+    health = oslo_healthcheck.Healthcheck(None, conf)
+
+    def serve(environ, start_response):
+        return (health if environ["PATH_INFO"] == "/healthcheck" else app)(environ, start_response)
+
+    return serve
+
+
+def json_errors(app: Callable, conf: cfg.ConfigOpts) -> Callable:
+    """For what is raised outside of Pecan, whose own hook takes the rest."""
+
+    def serve(environ, start_response):
+        try:
+            return app(environ, start_response)
+        except Exception as error:
+            return error_response(error, webob.Request(environ))(environ, start_response)
+
+    return serve
+
+
+def access_log(app: Callable, conf: cfg.ConfigOpts) -> Callable:
+    """A line for each answer; the request id is in every line that is logged meanwhile."""
+
+    def serve(environ, start_response):
+        oslo_context.RequestContext(request_id=environ["openstack.request_id"])
+        began, seen = time.monotonic(), []
+
+        def start(status, headers, *more):
+            seen[:] = [status.partition(" ")[0]]
+            return start_response(status, headers, *more)
+
+        try:
+            return app(environ, start)
+        finally:
+            LOG.info(
+                '%s "%s %s" status: %s time: %.4f',
+                environ.get("REMOTE_ADDR", "-"),
+                environ["REQUEST_METHOD"],
+                _url(environ),
+                seen[0] if seen else "-",
+                time.monotonic() - began,
+            )
+
+    return serve
+
+
+def _url(environ: dict) -> str:
+    """As it was sent, whatever bytes are in it."""
+    path = urllib.parse.quote(environ["PATH_INFO"], encoding="latin-1")
+    return f"{path}?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else path
+
+
+#: Innermost first. The token is validated last before Pecan, so that CORS preflights, the health check and
+#: what is too large cost Keystone nothing. The request id wraps everything that logs.
+STACK = (
+    enforcer,
+    token,
+    body_limit,
+    healthcheck,
+    cors.CORS,
+    json_errors,
+    http_proxy_to_wsgi.HTTPProxyToWSGI,
+    access_log,
+    lambda app, conf: request_id.RequestId(app),
+)
