@@ -1,4 +1,4 @@
-"""What every request goes through before Pecan. Each takes the WSGI application behind it, and the options."""
+"""What every request goes through before Pecan. Each takes the application behind it, and the options."""
 
 import time
 import urllib.parse

@@ -142,7 +142,7 @@ class Servers:
                 yield raw
             except (errors.Unavailable, errors.Timeout):
                 pass
-            if time.monotonic() + pause > deadline:
+            if time.monotonic() + _PAUSE > deadline:
                 return
             time.sleep(_PAUSE)
 
