@@ -29,6 +29,9 @@ def step_run_examples(context):
 @then("each of them prints what README.md shows")
 def step_as_shown(context):
     assert context.examples, "README.md has no console examples"
-    for example, seen in context.examples:
-        said = f"$ {example.command}\nshows:\n{example.output}\nbut prints:\n{seen}"
-        assert readme.matches(example.output, seen), f"README.md line {example.line}\n{said}"
+    wrong = [each for each in context.examples if not readme.matches(each[0].output, each[1])]
+    told = [
+        f"README.md line {example.line}\n$ {example.command}\nshows:\n{example.output}\nbut prints:\n{seen}"
+        for example, seen in wrong
+    ]
+    assert not wrong, "\n".join(told)
