@@ -41,7 +41,8 @@ class DeployTask(task.Task):
         try:
             return self.do(work, number)
         except errors.GatewayError as error:
-            LOG.info("Deployment %s, step %s: %s", work.id, self.name, error.message, exc_info=True)
+            LOG.info("Deployment %s, step %s: %s", work.id, self.name, error.message)
+            LOG.debug("Where that came from", exc_info=True)
             plain = type(error)(error.code, error.message)
         except Exception:
             LOG.exception("Deployment %s, step %s failed unexpectedly", work.id, self.name)
