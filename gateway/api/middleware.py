@@ -5,8 +5,9 @@ import urllib.parse
 from collections.abc import Callable
 
 import webob
-import webob.exc
+from keystoneauth1 import exceptions as keystone_errors
 from keystonemiddleware import auth_token
+from keystonemiddleware.auth_token import _exceptions as auth_token_errors
 from oslo_config import cfg
 from oslo_context import context as oslo_context
 from oslo_log import log
@@ -45,11 +46,23 @@ def body_limit(app: Callable, conf: cfg.ConfigOpts) -> Callable:
     return serve
 
 
+_NO_ANSWER = (
+    keystone_errors.ConnectFailure,
+    keystone_errors.DiscoveryFailure,
+    keystone_errors.RequestTimeout,
+    auth_token_errors.ServiceError,
+)
+
+
 class _Validator(auth_token.AuthProtocol):
-    def process_request(self, request):
+    """A token that Keystone could not be asked about is not an invalid one: 503, to be tried again."""
+
+    def fetch_token(self, *args, **kwargs):
         try:
-            return super().process_request(request)
-        except webob.exc.HTTPServiceUnavailable as error:
+            return super().fetch_token(*args, **kwargs)
+        except auth_token_errors.InvalidToken as error:
+            if not isinstance(error.__context__, _NO_ANSWER):
+                raise
             raise errors.Unavailable(
                 "gateway.auth.keystone", "Keystone cannot be asked about the token now.", retry_after=5
             ) from error

@@ -7,6 +7,7 @@ import urllib.parse
 import uuid
 
 import pytest
+import requests
 import webob
 import yaml
 from keystoneauth1 import fixture
@@ -152,6 +153,13 @@ def test_no_token(call):
     response = call("GET", "/v1/flavors", roles=None)
     assert (response.status_int, error_of(response)["code"]) == (401, "gateway.auth.token")
     assert response.headers["WWW-Authenticate"].startswith("Keystone uri=")
+
+
+def test_keystone_away_is_not_a_bad_token(call, openstack):
+    openstack.get(f"{KEYSTONE}/auth/tokens", exc=requests.exceptions.ConnectionError)
+    response = call("GET", "/v1/flavors")
+    assert (response.status_int, error_of(response)["code"]) == (503, "gateway.auth.keystone")
+    assert response.headers["Retry-After"] == "5"
 
 
 def test_reader_looks_and_does_not_boot(call):
