@@ -99,6 +99,22 @@ Feature: From an image to a running, registered service in one call
     And Nova has the server {server_1}
     And nothing is left of it in Nova, Neutron and Keystone
 
+  @aio
+  Scenario: On a server made elsewhere, with its key, and the host key that it printed on its console
+    Given a private key that no server knows
+    And a server that Nova booted with that key, without the gateway
+    When a member deploys it with
+      """
+      service: guest
+      server: {ids: ["{foreign_server}"], user: debian, private_key: "{private_key}"}
+      """
+    Then it succeeds
+    And "deployment.instances.0.trust" is "console"
+    And it answers / with "hello"
+    And neither its log nor the daemon's mentions "BEGIN OPENSSH"
+    When a member undeploys it
+    Then Nova has the server {foreign_server}
+
   @servers
   Scenario: Everything that a service can bring along
     Given two servers that the gateway booted

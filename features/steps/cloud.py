@@ -1,5 +1,6 @@
 """What only the cloud's users and admin do, straight in OpenStack."""
 
+import base64
 import time
 import uuid
 
@@ -35,6 +36,17 @@ def step_private_key(context):
 @given("a server that Nova booted without the gateway")
 def step_foreign_server(context):
     """Never waited for: it need not run."""
+    _boot_foreign(context)
+
+
+@given("a server that Nova booted with that key, without the gateway")
+def step_foreign_server_with_key(context):
+    keys = f"#cloud-config\nssh_authorized_keys: ['{context.names['public_key']}']\n"
+    server = _boot_foreign(context, user_data=base64.b64encode(keys.encode()).decode())
+    clouds.as_user("a member").compute.wait_for_server(server, wait=300)
+
+
+def _boot_foreign(context, **attributes):
     context.clearing.begin(context.client)
     conn = clouds.as_user("a member")
     server = conn.compute.create_server(
@@ -42,9 +54,11 @@ def step_foreign_server(context):
         flavor_id=conn.compute.find_flavor(context.names["flavor"]).id,
         image_id=conn.image.find_image(context.names["image"]).id,
         networks=[{"uuid": conn.network.find_network(context.names["network"]).id}],
+        **attributes,
     )
     context.clearing.servers.append((context.client, server.id))
     context.names["foreign_server"] = server.id
+    return server
 
 
 def _address(context, number: int) -> str:

@@ -22,6 +22,7 @@ DEPLOYMENT_TAG = "gateway_deployment"
 TARGET_TAG = "gateway_target"
 
 _LOOK_INTERVAL = 1.0  # seconds between looks whether the deployment was deleted meanwhile
+_CONSOLE_PATIENCE = 60.0  # seconds for the host keys to be on a console
 _LONGEST_LINE = 8192  # characters; a longer one is logged in pieces
 _MASKED_FROM = 4  # shorter secrets would mask half of every log
 
@@ -143,7 +144,7 @@ class Work:
             return (target.host_key,), target.trust
         if access.host_key:
             return (access.host_key,), access.trust or Trust.GIVEN
-        printed = recipe.host_keys_on_console(self.cloud.console_log(target.server_id))
+        printed = self._printed_host_keys(target.server_id)
         if printed:
             return printed, Trust.CONSOLE
         if self.spec.server.trust_on_first_use:
@@ -153,6 +154,16 @@ class Work:
             f"The host key of server {target.server_id} is not known and not on its console: "
             "give server.host_key, or set server.trust_on_first_use.",
         )
+
+    def _printed_host_keys(self, server_id: str) -> tuple[str, ...]:
+        """Those on its console, which a guest that is just booting prints some seconds after sshd answers."""
+        end = time.monotonic() + _CONSOLE_PATIENCE
+        while True:
+            printed = recipe.host_keys_on_console(self.cloud.console_log(server_id))
+            if printed or time.monotonic() > end:
+                return printed
+            self.proceed()
+            time.sleep(_LOOK_INTERVAL)
 
     def run(self, step: str, number: int, command: Command, upload: pathlib.Path | None = None) -> str:
         """Runs a command on a target and logs what it prints. Raises Unhealthy when it fails, with its last

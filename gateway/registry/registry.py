@@ -19,8 +19,8 @@ from gateway.registry.store import RegistryStore
 
 class Registry:
     """Threads may share it; make one per process. Reads come from this process's snapshot and see its own
-    writes at once, those of other processes after ``[registry] refresh_interval``. What belongs to another
-    project is not there."""
+    writes at once; ``best`` sees those of other processes after ``[registry] refresh_interval``. What belongs
+    to another project is not there."""
 
     def __init__(self, conf: cfg.ConfigOpts, store: RegistryStore, signer: Signer):
         self._conf = conf
@@ -125,18 +125,22 @@ class Registry:
             )
         return reading.output
 
-    # Reading
+    # Reading. ``best`` is asked most and never waits for the database; the others look at the change index
+    # each time, so that who registers by one process and lists by another sees what he did.
 
     def types(self, project_id: str) -> list[str]:
-        return sorted(self._snapshot.view().types(project_id))
+        return sorted(self._snapshot.refresh().types(project_id))
 
     def instances(self, project_id: str, type: str) -> list[Instance]:
         """By ordinal. Raises NotFound for a type that has none."""
-        return list(self._type(project_id, type).instances.values())
+        found = self._snapshot.refresh().types(project_id).get(type)
+        if found is None:
+            raise _no_type(type)
+        return list(found.instances.values())
 
     def instance(self, project_id: str, type: str, ordinal: int) -> Instance:
         """Raises NotFound."""
-        found = self._snapshot.view().instance(Key(project_id, type, ordinal))
+        found = self._snapshot.refresh().instance(Key(project_id, type, ordinal))
         if found is None:
             raise errors.NotFound(
                 "gateway.registry.instance_not_found", f"There is no instance {type}-{ordinal}."
@@ -146,7 +150,7 @@ class Registry:
     def best(self, project_id: str, type: str) -> Instance:
         """One of the passing instances with a weight, by ``[registry] balancer``. Raises NotFound for an
         unknown type, Unavailable when none is passing."""
-        service_type = self._type(project_id, type)
+        service_type = self._best_known(project_id, type)
         weights = service_type.weights
         if not weights:
             raise _none_passing(type, service_type)
@@ -156,11 +160,13 @@ class Registry:
             self._balances[project_id, type] = state
         return service_type.instances[ordinal]
 
-    def _type(self, project_id: str, type: str) -> ServiceType:
-        found = self._snapshot.view().types(project_id).get(type)
+    def _best_known(self, project_id: str, type: str) -> ServiceType:
+        """As last seen, if one of them is passing; else as it is now."""
+        known = self._snapshot.view().types(project_id).get(type)
+        found = known if known and known.weights else self._snapshot.refresh().types(project_id).get(type)
         if found is None:
             self._balances.pop((project_id, type), None)
-            raise errors.NotFound("gateway.registry.type_not_found", f"There is no service type {type!r}.")
+            raise _no_type(type)
         return found
 
     # For the monitor
@@ -201,6 +207,10 @@ class Registry:
 
 def _differ(before: Health, after: Health) -> bool:
     return (before.status, before.output) != (after.status, after.output)
+
+
+def _no_type(type: str) -> errors.NotFound:
+    return errors.NotFound("gateway.registry.type_not_found", f"There is no service type {type!r}.")
 
 
 def _none_passing(type: str, service_type: ServiceType) -> errors.Unavailable:

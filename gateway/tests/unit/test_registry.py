@@ -212,20 +212,22 @@ def test_the_best_are_the_passing_ones_with_a_weight(registry):
     assert (caught.value.code, caught.value.retry_after) == ("gateway.registry.none_passing", 10)
 
 
-def test_another_process_sees_it_after_the_next_look(tmp_path):
+def test_what_another_process_wrote_is_listed_at_once_and_best_after_the_next_look(tmp_path):
     writer = registered.registry(registered.configuration(tmp_path))
-    eager = registered.registry(registered.configuration(tmp_path, refresh_interval=0.01))
-    lazy = registered.registry(registered.configuration(tmp_path, refresh_interval=3600))
-    assert eager.types("p") == lazy.types("p") == []
+    other = registered.registry(registered.configuration(tmp_path, refresh_interval=3600))
+    assert other.types("p") == []
     add(writer, 1)
-    assert writer.types("p") == ["auth"]
-    eager._snapshot._looked_at = 0.0
-    assert (eager.types("p"), lazy.types("p")) == (["auth"], [])
-    add(lazy, 2)  # who writes sees everything
-    assert len(lazy.instances("p", "auth")) == 2
+    assert other.best("p", "auth").ordinal == 0  # unknown till now, so looked for
+    add(writer, 2)
+    assert {other.best("p", "auth").ordinal for _ in range(4)} == {0}
+    other._snapshot._looked_at = -1e9
+    assert {other.best("p", "auth").ordinal for _ in range(4)} == {0, 1}
+    add(writer, 3)
+    assert [each.ordinal for each in other.instances("p", "auth")] == [0, 1, 2]
+    assert other.instance("p", "auth", 2).port == 3
 
 
-def test_reading_asks_the_database_for_nothing(tmp_path):
+def test_best_asks_the_database_for_nothing(tmp_path):
     registry = registered.registry(registered.configuration(tmp_path, refresh_interval=3600))
     add(registry, 1, 2)
     statements = []
@@ -234,7 +236,6 @@ def test_reading_asks_the_database_for_nothing(tmp_path):
     )
     for _ in range(100):
         registry.best("p", "auth")
-        registry.instance("p", "auth", 0)
     assert statements == []
     registry._snapshot._looked_at = -1e9
     registry.best("p", "auth")
