@@ -6,6 +6,10 @@ import alembic.config
 from gateway.db import Database
 
 
+#: Alembic's usual one is TaskFlow's, which keeps its tables in the same database.
+VERSION_TABLE = "gateway_version"
+
+
 def upgrade(database: Database) -> None:
     """Idempotent; the daemon calls it before its roles start, one process at a time."""
     config = alembic.config.Config()

@@ -2,10 +2,13 @@
 
 from alembic import context
 
-from gateway.db import metadata
+from gateway.db import metadata, schema
 
 context.configure(
-    connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    version_table=schema.VERSION_TABLE,
 )
 with context.begin_transaction():
     context.run_migrations()

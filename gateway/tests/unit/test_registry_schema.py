@@ -15,5 +15,6 @@ def test_the_migrations_make_what_the_stores_declare(tmp_path):
     schema.upgrade(database)
     schema.upgrade(database)  # idempotent
     with database.read() as connection:
-        context = migration.MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "version_table": schema.VERSION_TABLE}
+        context = migration.MigrationContext.configure(connection, opts=options)
         assert autogenerate.compare_metadata(context, metadata) == []
