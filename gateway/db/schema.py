@@ -5,7 +5,6 @@ import alembic.config
 
 from gateway.db import Database
 
-
 #: Alembic's usual one is TaskFlow's, which keeps its tables in the same database.
 VERSION_TABLE = "gateway_version"
 
