@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import pathlib
+import posixpath
 import tarfile
 import time
 import uuid
@@ -84,13 +85,29 @@ def _check_members(path: pathlib.Path) -> None:
         with gzip.open(path) as file:
             with tarfile.open(fileobj=file, mode="r:") as tar:
                 while member := tar.next():
-                    tarfile.data_filter(member, "/nowhere")
+                    _check_member(member)
                     tar.members = []  # kept for looking names up, which nobody does
             while file.read(_CHUNK):
                 pass
-    except tarfile.FilterError as error:
-        raise errors.Invalid(
-            "gateway.artifact.unsafe", f"The archive is not safe to unpack: {error}."
-        ) from error
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise errors.Invalid("gateway.artifact.not_tar_gz", f"The body is not a tar.gz: {error}.") from error
+
+
+def _check_member(member: tarfile.TarInfo) -> None:
+    """As tarfile.data_filter (Python 3.11.4; Debian 12 has 3.11.2): only files, folders and links, all of them
+    inside the folder that the archive is unpacked in. Raises Invalid."""
+    if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
+        raise _unsafe(f"{member.name!r} is a device or a pipe")
+    if _is_outside(member.name) or ".." in member.name.split("/"):
+        raise _unsafe(f"{member.name!r} is outside its folder")
+    beside = posixpath.dirname(member.name) if member.issym() else ""
+    if member.linkname and _is_outside(posixpath.join(beside, member.linkname)):
+        raise _unsafe(f"{member.name!r} links to {member.linkname!r}, outside its folder")
+
+
+def _is_outside(path: str) -> bool:
+    return path.startswith("/") or posixpath.normpath(path).split("/")[0] == ".."
+
+
+def _unsafe(why: str) -> errors.Invalid:
+    return errors.Invalid("gateway.artifact.unsafe", f"The archive is not safe to unpack: {why}.")
