@@ -94,8 +94,8 @@ def _check_members(path: pathlib.Path) -> None:
 
 
 def _check_member(member: tarfile.TarInfo) -> None:
-    """As tarfile.data_filter (Python 3.11.4; Debian 12 has 3.11.2): only files, folders and links, all of them
-    inside the folder that the archive is unpacked in. Raises Invalid."""
+    """As tarfile.data_filter, which came with Python 3.11.4 (Debian 12 has 3.11.2): only files, folders and
+    links, all of them inside the folder that the archive is unpacked in. Raises Invalid."""
     if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
         raise _unsafe(f"{member.name!r} is a device or a pipe")
     if _is_outside(member.name) or ".." in member.name.split("/"):

@@ -23,7 +23,7 @@ SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 pytestmark = pytest.mark.skipif(SSHD is None, reason="NO sshd HERE: install openssh-server (Debian)")
 
 USER = getpass.getuser()
-# bash as login shell puts a lone command in its own place, others stay its parent and report its signal as 137
+# bash as login shell puts a lone command in its own place; others stay its parent and tell its signal as 137
 bash_only = pytest.mark.skipif(
     not pwd.getpwnam(USER).pw_shell.endswith("/bash"), reason="THE LOGIN SHELL IS NOT BASH"
 )
