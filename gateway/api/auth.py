@@ -3,7 +3,8 @@
 import dataclasses
 
 import webob
-from keystoneauth1 import plugin
+from keystoneauth1 import access, plugin
+from keystoneauth1.identity import access as access_plugin
 from oslo_context import context as oslo_context
 from oslo_policy import policy as oslo_policy
 
@@ -40,11 +41,17 @@ def authorize(request: webob.Request, rule: str) -> Context:
         )
     enforcer: oslo_policy.Enforcer = environ[ENFORCER]
     enforcer.authorize(rule, {"project_id": seen.project_id}, seen, do_raise=True)
-    token_auth = environ["keystone.token_auth"]
     return Context(
         project_id=seen.project_id,
         user_id=seen.user_id,
         roles=tuple(seen.roles),
         request_id=environ["openstack.request_id"],
-        auth=token_auth,
+        auth=_as_plugin(environ),
     )
+
+
+def _as_plugin(environ: dict) -> plugin.BaseAuthPlugin:
+    """The caller's token and nothing else: keystonemiddleware's own plugin would send a service token along,
+    which OpenStack refuses where the gateway's user has no role ``service`` (a gateway of one's own)."""
+    token = access.create(body=environ["keystone.token_info"], auth_token=environ["HTTP_X_AUTH_TOKEN"])
+    return access_plugin.AccessInfoPlugin(token)
