@@ -2,17 +2,16 @@
 
 import contextlib
 import dataclasses
-import functools
 import logging
 
 import pecan
 
 from gateway import errors
 from gateway.api.auth import Context
-from gateway.api.collection import PAGE, Collection, page, referred, side_by_side
+from gateway.api.choice import Choice, choose
+from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose
-from gateway.cloud import fit
-from gateway.cloud.model import Flavor, Image, Network, Reference, Server, ServerSpec
+from gateway.cloud.model import Reference, Server, ServerSpec
 from gateway.cloud.openstack import Cloud
 from gateway.deploy import guest
 from gateway.deploy.model import Access, Trust
@@ -60,15 +59,6 @@ BODY = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class _Choice:
-    """What a body's names stand for."""
-
-    flavor: Flavor
-    image: Image
-    network: Network
-
-
 class Servers(Collection):
     on_collection = {"GET": "get_all", "POST": "post"}
     on_member = {"GET": "get_one", "DELETE": "delete"}
@@ -90,10 +80,7 @@ class Servers(Collection):
         wanted = body["server"]
         count = self._count(wanted)
         cloud = self._parts.sessions.user(context.auth)
-        choice = _chosen(cloud, wanted)
-        fit.check_image(choice.flavor, choice.image)
-        if "admin" not in context.roles:
-            fit.check_network(choice.network)
+        choice = choose(wanted, "server", context, cloud)
         cloud.check_quota(choice.flavor, count)
         booted = self._boot(context, cloud, wanted, choice, count)
         if count > 1:
@@ -117,9 +104,7 @@ class Servers(Collection):
             )
         return count
 
-    def _boot(
-        self, context: Context, cloud: Cloud, wanted: dict, choice: _Choice, count: int
-    ) -> list[Server]:
+    def _boot(self, context: Context, cloud: Cloud, wanted: dict, choice: Choice, count: int) -> list[Server]:
         """All of them or none."""
         booted: list[Server] = []
         names = [wanted["name"]] if count == 1 else [f"{wanted['name']}-{n}" for n in range(count)]
@@ -131,7 +116,7 @@ class Servers(Collection):
             raise
         return booted
 
-    def _boot_one(self, context: Context, cloud: Cloud, wanted: dict, choice: _Choice) -> Server:
+    def _boot_one(self, context: Context, cloud: Cloud, wanted: dict, choice: Choice) -> Server:
         host_key, login_key = guest.key_pair(), guest.key_pair()
         spec = ServerSpec(
             name=wanted["name"],
@@ -177,15 +162,6 @@ def _logged(what: str):
         yield
     except errors.GatewayError as error:
         LOG.warning("After a boot that failed, %s failed too: %s", what, error)
-
-
-def _chosen(cloud: Cloud, wanted: dict) -> _Choice:
-    """Raises Invalid that names the field whose flavor, image or network is not there."""
-    finders = {"flavor": cloud.flavor, "image": cloud.image, "network": cloud.network}
-    lookups = [
-        functools.partial(referred, f"server.{field}", find, wanted[field]) for field, find in finders.items()
-    ]
-    return _Choice(*side_by_side(*lookups))
 
 
 def server_view(server: Server) -> dict:

@@ -4,8 +4,8 @@ import functools
 
 from gateway import errors
 from gateway.api.auth import Context
-from gateway.api.collection import referred, side_by_side
-from gateway.cloud import fit
+from gateway.api.choice import choose
+from gateway.api.collection import referred
 from gateway.cloud.model import Image
 from gateway.cloud.openstack import Cloud
 from gateway.deploy import recipe, ssh
@@ -138,19 +138,15 @@ def resolve(wish: dict, context: Context, cloud: Cloud, store: DeploymentStore) 
 
 def _new_servers(wish: dict, context: Context, cloud: Cloud) -> NewServers:
     server = wish["server"]
-    finds = {"flavor": cloud.flavor, "image": cloud.image, "network": cloud.network}
-    if "floating_network" in server:
-        finds["floating_network"] = cloud.network
-    flavor, image, network, *floating = side_by_side(
-        *(functools.partial(referred, f"deployment.server.{n}", find, server[n]) for n, find in finds.items())
-    )
-    fit.check_image(flavor, image)
-    if "admin" not in context.roles:
-        fit.check_network(network)
-    replicas = wish.get("replicas", 1)
-    cloud.check_quota(flavor, replicas, replicas * len(floating), 1)
+    choice = choose(server, "deployment.server", context, cloud)
+    replicas, floating = wish.get("replicas", 1), choice.floating_network
+    cloud.check_quota(choice.flavor, replicas, replicas if floating else 0, 1)
     return NewServers(
-        flavor.id, image.id, network.id, floating[0].id if floating else None, _login_user(server, image)
+        flavor=choice.flavor.id,
+        image=choice.image.id,
+        network=choice.network.id,
+        floating_network=floating.id if floating else None,
+        user=_login_user(server, choice.image),
     )
 
 
