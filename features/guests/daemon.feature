@@ -10,10 +10,11 @@ Feature: A daemon that can be stopped, reloaded, and killed
     Then the request that was begun is answered 201
     And the daemon ends with 0
 
-  Scenario: SIGHUP does not disturb
+  Scenario: SIGHUP reads the configuration again
     Given a gateway of the scenario's own
-    When the daemon is told to reload
-    Then soon GET /v1/flavors answers 200
+    When its configuration becomes [api] max_limit = 1
+    And the daemon is told to reload
+    Then soon "flavors_links.0.rel" of GET /v1/flavors is "next"
     And the daemon still runs
 
   Scenario: A daemon that cannot start says why in one line

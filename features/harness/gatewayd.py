@@ -28,21 +28,22 @@ class Gatewayd:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gatewayd.log"
         self._config = folder / "gateway.conf"
-        self._write_config(folder, options or {})
-        self._process: subprocess.Popen | None = None
-
-    def _write_config(self, folder: pathlib.Path, options: dict[str, dict]) -> None:
-        sections = {
+        self._sections = {
             "DEFAULT": {"state_path": folder / "state"},
             "api": {"port": self.port},
             # of what never gets healthy a scenario need not wait for the default's two minutes
             "deploy": {"max_artifact": MAX_ARTIFACT, "healthy_timeout": 40},
             "keystone_authtoken": _service_user(),
         }
+        self.configure(options or {})
+        self._process: subprocess.Popen | None = None
+
+    def configure(self, options: dict[str, dict]) -> None:
+        """Writes the file anew, with ``options`` too."""
         for name, values in options.items():
-            sections.setdefault(name, {}).update(values)
+            self._sections.setdefault(name, {}).update(values)
         parser = configparser.RawConfigParser(default_section="")
-        parser.read_dict(sections)
+        parser.read_dict(self._sections)
         with self._config.open("w") as file:
             parser.write(file)
         self._config.chmod(0o600)

@@ -39,6 +39,11 @@ def step_stop(context):
     context.gateway.signal(signal.SIGTERM)
 
 
+@when("its configuration becomes [{section:w}] {option:w} = {value}")
+def step_reconfigure(context, section, option, value):
+    context.gateway.configure({section: {option: value}})
+
+
 @when("the daemon is told to reload")
 def step_reload(context):
     context.gateway.signal(signal.SIGHUP)
