@@ -23,7 +23,6 @@ class Context:
     roles: tuple[str, ...]
     request_id: str
     auth: plugin.BaseAuthPlugin = dataclasses.field(repr=False)
-    is_application_credential: bool = False
 
 
 def authorize(request: webob.Request, rule: str) -> Context:

@@ -298,7 +298,7 @@ class DeploymentStore:
             )
 
     def target_keys(self, id: str, number: int) -> tuple[guest.KeyPair, guest.KeyPair]:
-        """The host and login key of a server to be booted; made once, kept until ``save_access``."""
+        """The host and login key of a server to be booted; made once, and the same after a crash."""
         where = (targets.c.deployment_id == id, targets.c.number == number)
         with self._database.write() as connection:
             sealed = connection.execute(sa.select(targets.c["keys"]).where(*where)).scalar()

@@ -59,7 +59,7 @@ def upgrade():
         sa.Column("host_key", sa.Text),
         sa.Column("trust", sa.String(16)),
         sa.Column("instance", sa.String(255)),
-        sa.Column("keys", sa.Text),  # sealed; host and login key between their making and the server's
+        sa.Column("keys", sa.Text),  # sealed; host and login key, made before the server is
     )
     op.create_table(
         "deployment_log",
