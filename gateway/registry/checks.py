@@ -43,6 +43,7 @@ def probe(proto: str, host: str, port: int, check: Check, verify_tls: bool = Fal
 
 async def read(proto: str, host: str, port: int, check: Check, verify_tls: bool = False) -> Reading:
     """``probe`` for the monitor, on its loop. ``host`` is an IP address, so nothing is resolved."""
+    began = time.monotonic()
     try:
         async with asyncio.timeout(check.timeout):
             ok, output = await _exchange(proto, host, port, check.path, verify_tls)
@@ -50,7 +51,7 @@ async def read(proto: str, host: str, port: int, check: Check, verify_tls: bool 
         if error.errno in _OURS:
             raise
         ok, output = False, _failure(error, check.timeout)
-    return Reading(ok, output[:MAX_OUTPUT], time.time())
+    return Reading(ok, output[:MAX_OUTPUT], time.time(), time.monotonic() - began)
 
 
 async def _exchange(proto: str, host: str, port: int, path: str, verify_tls: bool) -> Verdict:

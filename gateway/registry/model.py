@@ -39,11 +39,12 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """One answer to a check."""
+    """One answer to a check, which came ``at`` and took ``latency`` seconds from the start of the check."""
 
     ok: bool
     output: str  # what was seen, at most 4 KiB: "200 OK", "connection refused"
     at: float
+    latency: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

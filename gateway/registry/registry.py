@@ -12,7 +12,7 @@ from oslo_config import cfg
 from gateway import errors
 from gateway.registry import balance, checks
 from gateway.registry.model import Health, Instance, Key, Reading, Registration, Status, judge
-from gateway.registry.signature import Signer, fingerprint
+from gateway.registry.signature import Signer, claimed, fingerprint
 from gateway.registry.snapshot import ServiceType, Snapshot, View
 from gateway.registry.store import RegistryStore
 
@@ -61,6 +61,47 @@ class Registry:
         instance = self._store.insert(project_id, wanted, health, now)
         self._snapshot.refresh()
         return instance
+
+    def amend(
+        self, project_id: str, type: str, ordinal: int, *, health: Health | None = None, **fields
+    ) -> Instance:
+        """Changes ``fields`` of an instance that is there, and its ``health`` as the caller has just seen it;
+        nothing is probed. Fields: weight, version, host, port, http_port, https_port, routes, check, proto.
+        A deployment's own gets a new signature when its version, host or port changes. Readings from before
+        ``health.since`` are not judged. What changes nothing is not written.
+
+        Raises NotFound, and Invalid for the host.
+        """
+        if "host" in fields:
+            fields["host"] = self._allowed(fields["host"])
+        if health is not None:
+            fields["health"] = health
+        while True:
+            before = self.instance(project_id, type, ordinal)
+            after = self._resigned(before, dataclasses.replace(before, **fields))
+            if after == before:
+                return before
+            after = dataclasses.replace(after, updated_at=time.time())
+            written = self._store.replace(before, after)
+            self._snapshot.refresh()
+            if written:
+                return after
+
+    def _resigned(self, before: Instance, after: Instance) -> Instance:
+        """With a signature about what it is now, if the gateway signed it itself."""
+        same = (before.version, before.host, before.port) == (after.version, after.host, after.port)
+        if before.deployment_id is None or same:
+            return after
+        signature = self._signer.mint(
+            project_id=after.project_id,
+            type=after.type,
+            host=after.host,
+            port=after.port,
+            version=after.version,
+            server_id=after.server_id,
+            host_key=claimed(before.signature).get("host_key"),
+        )
+        return dataclasses.replace(after, signature=signature)
 
     def deregister(self, project_id: str, type: str, ordinal: int) -> None:
         """Fine when it is not there."""
@@ -147,6 +188,11 @@ class Registry:
             )
         return found
 
+    def of_deployment(self, deployment_id: str) -> list[Instance]:
+        """Every instance of it, by type and ordinal."""
+        own = (i for i in self._snapshot.refresh().instances() if i.deployment_id == deployment_id)
+        return sorted(own, key=lambda instance: instance.key)
+
     def best(self, project_id: str, type: str) -> Instance:
         """One of the passing instances with a weight, by ``[registry] balancer``. Raises NotFound for an
         unknown type, Unavailable when none is passing."""
@@ -186,7 +232,7 @@ class Registry:
         judged: dict[Key, Health] = {}
         for key, reading in readings:
             instance = view.instance(key)
-            if instance is not None and reading.at >= instance.created_at:  # not of an earlier one
+            if instance is not None and _is_about(instance, reading):
                 before = judged.get(key) or self._health(instance)
                 judged[key] = judge(before, instance.check, reading)
         updates = [(view.instance(key), health) for key, health in judged.items()]
@@ -203,6 +249,11 @@ class Registry:
         written = instance.health
         same = (counted.status, counted.since) == (written.status, written.since)
         return counted if same else written
+
+
+def _is_about(instance: Instance, reading: Reading) -> bool:
+    """Not of an earlier instance of that name, nor begun before its health was last told or changed."""
+    return reading.at - reading.latency >= max(instance.created_at, instance.health.since)
 
 
 def _differ(before: Health, after: Health) -> bool:

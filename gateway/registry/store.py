@@ -119,6 +119,15 @@ class RegistryStore:
             _log(connection, Change.CREATED, [instance.key], now)
             return instance
 
+    def replace(self, before: Instance, after: Instance) -> bool:
+        """Writes ``after``, of the same key; False where the instance is not, or no longer, ``before``."""
+        with self._changing() as connection:
+            if _read(connection, _of_key(before.key)) != [before]:
+                return False
+            connection.execute(_instances.update().where(_of_key(before.key)).values(**_row(after)))
+            _log(connection, Change.CHANGED, [before.key], after.updated_at)
+            return True
+
     def delete(self, key: Key, now: float) -> None:
         self._delete(_of_key(key), now)
 
@@ -179,7 +188,8 @@ def _instance(row: sa.Row) -> Instance:
 
 def _row(instance: Instance) -> dict:
     fields = dataclasses.asdict(instance)
-    return {**fields, **fields.pop("health")}
+    health = fields.pop("health")
+    return {**fields, **health}
 
 
 def _existing(connection: sa.Connection, project_id: str, wanted: Registration) -> Instance | None:

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway import errors
-from gateway.registry.model import Check, Key, Reading, Registration, Status
+from gateway.registry.model import Check, Health, Key, Reading, Registration, Status
 from gateway.tests import registered
 
 HOST = "127.0.0.1"
@@ -155,6 +155,70 @@ def test_a_deployment_registers_a_server_once_and_is_signed(registry, service):
     registry.deregister_deployment("d")
     registry.deregister_deployment("d")
     assert feed(registry)[2:] == ["auth-1 removed", "auth-0 removed"]
+
+
+def test_an_instance_is_amended_in_one_change(registry):
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
+    (old,) = add(registry, 1, deployment_id="d", server_id="s", host_key=key, version="1")
+    add(registry, 9, type="own", deployment_id="e")
+    fields = {
+        "version": "2",
+        "host": "FD00:0::5",
+        "port": 2,
+        "routes": ("/a",),
+        "check": Check("/up"),
+        "weight": 0,
+    }
+    new = registry.amend(*old.key, **fields)
+    assert registry.of_deployment("d") == [registry.instance("p", "auth", 0)] == [new]
+    assert (new.version, new.host, new.port, new.check.path, new.weight) == ("2", "fd00::5", 2, "/up", 0)
+    claims = registry._signer.verify(new.signature, "p", "auth", "fd00::5", 2)
+    before = registry._signer.verify(old.signature, "p", "auth", HOST, 1)
+    told = ("server_id", "version", "host_key")
+    assert [claims[name] for name in told] == ["s", "2", before["host_key"]]
+    assert feed(registry)[2:] == ["auth-0 changed"]
+    assert registry.amend(*old.key, **fields) == new  # nothing is written, nobody is woken
+    assert registry.amend(*old.key, weight=1).signature == new.signature
+    assert feed(registry)[3:] == ["auth-0 changed"]
+
+
+def test_only_what_is_there_is_amended_and_never_to_a_blocked_host(registry):
+    (instance,) = add(registry, 1, signature="x")
+    with pytest.raises(errors.NotFound):
+        registry.amend("q", "auth", 0, weight=1)
+    with pytest.raises(errors.Invalid):
+        registry.amend(*instance.key, host="127.0.0.2")
+    assert registry.amend(*instance.key, port=2).signature == "x"  # not the gateway's to sign
+    assert feed(registry) == ["auth-0 created", "auth-0 changed"]
+
+
+def test_amends_at_the_same_time_all_count(conf, registry):
+    (instance,) = add(registry, 1)
+    changes_of = [{"weight": 7}, {"version": "3"}, {"port": 4}, {"http_port": 5}]
+    registries = [registered.registry(conf) for _ in changes_of]
+    threads = [
+        threading.Thread(target=each.amend, args=instance.key, kwargs=fields)
+        for each, fields in zip(registries, changes_of, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    now = registry.instance(*instance.key)
+    assert (now.weight, now.version, now.port, now.http_port) == (7, "3", 4, 5)
+    assert feed(registry)[1:] == ["auth-0 changed"] * 4
+
+
+def test_what_was_under_way_while_the_health_was_told_does_not_count(registry):
+    (instance,) = add(registry, 1)
+    switched = instance.created_at + 10
+    told = Health(Status.PASSING, 1, "200 OK", switched)
+    registry.amend(*instance.key, health=told)
+    for at, latency in ((switched - 1, 0), (switched + 1, 1.5)):
+        registry.record_all([(instance.key, Reading(False, "refused", at, latency))] * 5)
+    assert registry.instance(*instance.key).health == told
+    registry.record(instance.key, Reading(False, "refused", switched + 1, 0.5))
+    assert registry.instance(*instance.key).health.status is Status.WARNING
 
 
 def test_ordinals_are_never_used_twice_while_the_type_lives(registry):
