@@ -14,9 +14,9 @@ from taskflow.patterns import linear_flow, unordered_flow
 
 from gateway import errors
 from gateway.cloud.model import ServerSpec
-from gateway.deploy import guest, recipe, undeploy
+from gateway.deploy import guest, marks, recipe, undeploy
 from gateway.deploy.model import Access, NewServers, Spec, Step, StepState, Trust
-from gateway.deploy.work import DEPLOYMENT_TAG, TARGET_TAG, Work
+from gateway.deploy.work import Work
 from gateway.registry import checks
 from gateway.registry.model import Registration
 
@@ -64,7 +64,7 @@ class CheckQuota(DeployTask):
 
     def do(self, work: Work, number: None) -> str:
         wanted = work.spec.server
-        missing = work.spec.replicas - len(work.cloud.find_servers({DEPLOYMENT_TAG: work.id}))
+        missing = work.spec.replicas - len(work.cloud.find_servers({marks.DEPLOYMENT_TAG: work.id}))
         if missing > 0:
             floating_ips = missing if wanted.floating_network else 0
             work.cloud.check_quota(work.cloud.flavor(wanted.flavor), missing, floating_ips)
@@ -76,7 +76,7 @@ class OpenSecurityGroup(DeployTask):
 
     def do(self, work: Work, number: None) -> str:
         ports = sorted({work.conf.ssh.port, work.spec.port})
-        work.cloud.ensure_security_group(work.name, f"gateway deployment {work.id}", ports)
+        work.cloud.ensure_security_group(work.name, marks.description(work.store.owner, work.id), ports)
         return f"{work.name} opens tcp {', '.join(map(str, ports))}"
 
     def revert(self, work: Work, number, **_) -> None:
@@ -87,7 +87,7 @@ class BootServer(DeployTask):
     step = "boot"
 
     def do(self, work: Work, number: int) -> str:
-        tags = {DEPLOYMENT_TAG: work.id, TARGET_TAG: str(number)}
+        tags = marks.tags(work.store.owner, work.id, number)
         found = work.cloud.find_servers(tags)
         server = found[0] if found else work.cloud.boot(self._wanted(work, number, tags))
         host_key, login_key = work.store.target_keys(work.id, number)

@@ -4,6 +4,7 @@ Private keys and secrets are sealed before they reach the database.
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 import time
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 
 from gateway import errors
 from gateway.db import Database, metadata
+from gateway.db.owner import owner_id
 from gateway.deploy import guest
 from gateway.deploy.model import (
     UNFINISHED,
@@ -125,6 +127,11 @@ class DeploymentStore:
         self._database = database
         self._vault = vault
         self._artifact_folder = artifact_folder
+
+    @functools.cached_property
+    def owner(self) -> str:
+        """The id of this gateway."""
+        return owner_id(self._database)
 
     # Deployments
 

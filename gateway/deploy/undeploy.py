@@ -7,8 +7,8 @@ marks in Nova and Neutron, and is done when nothing is.
 from oslo_log import log
 
 from gateway import errors
-from gateway.deploy import recipe
-from gateway.deploy.work import DEPLOYMENT_TAG, TARGET_TAG, Work
+from gateway.deploy import marks, recipe
+from gateway.deploy.work import Work
 
 LOG = log.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def service(work: Work, number: int) -> None:
 
 def floating_ip_mark(work: Work, number: int) -> str:
     """The description by which a floating IP is found: Neutron sets it in the call that creates it."""
-    return f"{work.name}-{number}"
+    return marks.description(work.store.owner, work.id, number)
 
 
 def floating_ips(work: Work, number: int | None = None) -> None:
@@ -60,9 +60,9 @@ def floating_ips(work: Work, number: int | None = None) -> None:
 
 def servers(work: Work, number: int | None = None) -> None:
     """Waits until they are gone, and their ports with them."""
-    tags = {DEPLOYMENT_TAG: work.id}
+    tags = {marks.DEPLOYMENT_TAG: work.id}
     if number is not None:
-        tags[TARGET_TAG] = str(number)
+        tags[marks.TARGET_TAG] = str(number)
     found = [server.id for server in work.cloud.find_servers(tags)]
     for server_id in found:
         work.cloud.delete_server(server_id)

@@ -17,10 +17,6 @@ from gateway.deploy.recipe import Command
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.registry import Registry
 
-#: Server metadata by which what belongs to a deployment is found again.
-DEPLOYMENT_TAG = "gateway_deployment"
-TARGET_TAG = "gateway_target"
-
 _LOOK_INTERVAL = 1.0  # seconds between looks whether the deployment was deleted meanwhile
 _CONSOLE_PATIENCE = 60.0  # seconds for the host keys to be on a console
 _LONGEST_LINE = 8192  # characters; a longer one is logged in pieces
