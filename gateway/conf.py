@@ -102,7 +102,26 @@ _registry = [
         "the metadata service.",
     ),
     cfg.IntOpt(
-        "signature_lifetime", default=365 * 86400, min=60, help="Seconds that a minted signature is valid."
+        "signature_lifetime",
+        default=86400,
+        min=60,
+        help="Seconds that a minted signature is valid; those of deployments are renewed at half of it.",
+    ),
+    cfg.IntOpt("key_lifetime", default=30 * 86400, min=60, help="Seconds that one key signs."),
+    cfg.ListOpt(
+        "trusted_keys",
+        default=[],
+        help="Files of public keys, in PEM or as a JWKS, whose tokens are taken as signatures too. Each is "
+        "bound to one algorithm: RS256, ES256, ES384, ES512 or EdDSA, by its kind.",
+    ),
+    cfg.StrOpt(
+        "shared_secret_file",
+        help="File of a secret, at least 32 bytes, whose HS256 tokens are taken as signatures too.",
+    ),
+    cfg.StrOpt(
+        "trusted_project_id",
+        help="Project that tokens of trusted keys and of the shared secret are for when they have no claim "
+        "project_id; default: they must have one.",
     ),
 ]
 

@@ -25,6 +25,7 @@ from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
 from gateway.deploy.engine import Engine
 from gateway.deploy.store import DeploymentStore
+from gateway.registry import trusted_keys
 from gateway.registry.monitor import Monitor
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
@@ -157,6 +158,7 @@ def main() -> int:
         roles = conf.role or options.ROLES
         pathlib.Path(conf.state_path).mkdir(mode=0o750, parents=True, exist_ok=True)
         schema.upgrade(Database(conf))
+        trusted_keys.load(conf)  # a file that is not there is told before anything starts
         manager = cotyledon.ServiceManager()
         # SIGHUP: the files are read again, and every process drains and starts anew with what they say
         oslo_config_glue.setup(manager, conf)

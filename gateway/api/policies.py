@@ -19,6 +19,7 @@ _RULES = (
     ("gateway:deployments:delete", MEMBER, "Undeploy", "DELETE", "/v1/deployments/{id}"),
     ("gateway:registry:get", READER, "Find instances", "GET", "/registry/service/types"),
     ("gateway:registry:register", MEMBER, "Register instances", "POST", "/registry/service"),
+    ("gateway:registry:sign", MEMBER, "Have signatures minted", "POST", "/registry/tokens"),
 )
 
 

@@ -17,6 +17,7 @@ import webob.exc
 
 from gateway import errors
 from gateway.api.expose import expose, isoformat
+from gateway.api.signatures import Signatures
 from gateway.registry.model import PATH_PATTERN, TYPE_PATTERN, Check, Instance, Registration, split_name
 
 _U16 = r"^0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(?!\n)$"
@@ -81,6 +82,7 @@ class Registry:
 
     def __init__(self, parts):
         self._registry = parts.registry
+        self._signatures = Signatures(parts.registry)
 
     @pecan.expose()
     def _route(self, segments, request):
@@ -90,6 +92,10 @@ class Registry:
         match segments:
             case ["health"]:
                 methods, arguments = {"GET": self.health}, []
+            case ["tokens"]:
+                methods, arguments = {"POST": self._signatures.mint}, []
+            case [".well-known", "jwks.json"]:
+                methods, arguments = {"GET": self._signatures.keys}, []
             case ["service"]:
                 methods, arguments = {"POST": self.register}, []
             case ["service", "types"]:

@@ -30,6 +30,8 @@ GET      /registry/service/types/{type}/best              the instance to use no
 GET      /registry/service/types/{type}/{index}           one instance
 GET      /registry/service/{instance}                     one instance
 POST     /registry/service                                register an instance
+POST     /registry/tokens                                 a signature for one that registers itself
+GET      /registry/.well-known/jwks.json                  the keys that verify signatures, no token
 =======  ===============================================  ===========================================
 """
 

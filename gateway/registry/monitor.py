@@ -21,6 +21,7 @@ _MAX_WAITING = 100_000  # readings that wait for a slow database; the oldest are
 _RECORD_EVERY = 0.05  # seconds; what was read meanwhile is recorded in one go
 _RETRY_AFTER = 1.0  # seconds, after an error
 _NOTICE_STOP = 0.1  # seconds
+_RENEW_EVERY = 10.0  # seconds between looks for signatures that grow old
 
 
 class Monitor:
@@ -52,6 +53,7 @@ class _Round:
         ours = [
             asyncio.create_task(self._again(self._follow, self._conf.refresh_interval)),
             asyncio.create_task(self._again(self._record, _RECORD_EVERY)),
+            asyncio.create_task(self._again(self._renew, _RENEW_EVERY)),
         ]
         while not stop.is_set():
             await asyncio.sleep(_NOTICE_STOP)
@@ -115,6 +117,9 @@ class _Round:
             LOG.exception("Could not check %s", instance.name)
             return
         self._readings.append((instance.key, reading))
+
+    async def _renew(self) -> None:
+        await asyncio.to_thread(self._registry.renew_signatures)  # beside the readings, which do not wait
 
     async def _record(self) -> None:
         waiting = list(self._readings)

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from gateway import errors
 from gateway.registry import balance, checks
 from gateway.registry.model import Health, Instance, Key, Reading, Registration, Status, judge
-from gateway.registry.signature import Signer, claimed, fingerprint
+from gateway.registry.signature import Signer, Token, claimed, fingerprint
 from gateway.registry.snapshot import ServiceType, Snapshot, View
 from gateway.registry.store import RegistryStore
 
@@ -49,7 +49,8 @@ class Registry:
         """
         wanted = dataclasses.replace(wanted, host=self._allowed(wanted.host))
         if wanted.deployment_id and not wanted.signature:
-            wanted = dataclasses.replace(wanted, signature=self._minted(project_id, wanted))
+            host_key = fingerprint(wanted.host_key) if wanted.host_key else None
+            wanted = dataclasses.replace(wanted, signature=self._minted(project_id, wanted, host_key))
         elif verify and wanted.signature:
             self._signer.verify(wanted.signature, project_id, wanted.type, wanted.host, wanted.port)
         existing = self._store.find(project_id, wanted)
@@ -92,16 +93,37 @@ class Registry:
         same = (before.version, before.host, before.port) == (after.version, after.host, after.port)
         if before.deployment_id is None or same:
             return after
-        signature = self._signer.mint(
-            project_id=after.project_id,
-            type=after.type,
-            host=after.host,
-            port=after.port,
-            version=after.version,
-            server_id=after.server_id,
-            host_key=claimed(before.signature).get("host_key"),
+        return self._renewed(after)
+
+    def _renewed(self, instance: Instance) -> Instance:
+        """With a new signature about what it is."""
+        host_key = claimed(instance.signature).get("host_key")
+        return dataclasses.replace(
+            instance, signature=self._minted(instance.project_id, instance, host_key)
         )
-        return dataclasses.replace(after, signature=signature)
+
+    def renew_signatures(self) -> int:
+        """Signs those of deployments anew that the gateway signed half of ``[registry] signature_lifetime``
+        ago, each with its ``changed`` row; how many."""
+        own = (i for i in self._snapshot.refresh().instances() if i.deployment_id)
+        due = [instance for instance in own if self._signer.is_due(instance.signature)]
+        now = time.time()
+        pairs = [(before, dataclasses.replace(self._renewed(before), updated_at=now)) for before in due]
+        written = sum(self._store.replace(before, after) for before, after in pairs)  # else in the next round
+        if written:
+            self._snapshot.refresh()
+        return written
+
+    def mint(self, project_id: str, type: str, host: str | None = None, **about) -> Token:
+        """A signature for a service that registers itself: for any host and port, or those given. ``about``:
+        port, version. Raises Invalid for a host where instances may not be."""
+        if host is not None:
+            about["host"] = self._allowed(host)
+        return self._signer.mint(project_id=project_id, type=type, **about)
+
+    def public_keys(self) -> dict:
+        """The keys that verify the gateway's signatures, as a JWKS (RFC 7517)."""
+        return self._signer.keys.jwks()
 
     def deregister(self, project_id: str, type: str, ordinal: int) -> None:
         """Fine when it is not there."""
@@ -136,16 +158,16 @@ class Registry:
             )
         return str(address)
 
-    def _minted(self, project_id: str, wanted: Registration) -> str:
+    def _minted(self, project_id: str, about: Registration | Instance, host_key: str | None) -> str:
         return self._signer.mint(
             project_id=project_id,
-            type=wanted.type,
-            host=wanted.host,
-            port=wanted.port,
-            version=wanted.version,
-            server_id=wanted.server_id,
-            host_key=fingerprint(wanted.host_key) if wanted.host_key else None,
-        )
+            type=about.type,
+            host=about.host,
+            port=about.port,
+            version=about.version,
+            server_id=about.server_id,
+            host_key=host_key,
+        ).text
 
     def _probed(self, wanted: Registration) -> str:
         place = (wanted.proto, wanted.host, wanted.port)

@@ -4,7 +4,7 @@ from alembic import autogenerate
 from alembic.runtime import migration
 
 import gateway.deploy.store
-import gateway.registry.signature
+import gateway.registry.signing_keys
 import gateway.registry.store  # noqa: F401 (importing them declares their tables)
 from gateway.db import Database, metadata, schema
 from gateway.tests.registered import configuration
