@@ -29,6 +29,7 @@ Feature: Who may do what
       | GET    | /registry/service/types/hello/0      |
       | GET    | /registry/service/hello-0            |
       | POST   | /registry/service                    |
+      | POST   | /registry/tokens                     |
 
   Scenario: A token that Keystone does not know
     When nobody calls GET /v1/flavors with X-Auth-Token: gAAAAAmade-up

@@ -176,6 +176,15 @@ class Gateway:
     def instance_by_index(self, service_type: str, index: int) -> dict:
         return self._json("GET", _path("/registry/service/types", service_type, str(index)))
 
+    def sign(self, service_type: str, **about: Any) -> dict:
+        """A signature for a service that registers itself: {"token", "expires_at"}. ``about``: host, port,
+        version, where it is for those alone."""
+        return self._json("POST", "/registry/tokens", json={"type": service_type, **about})
+
+    def signing_keys(self) -> dict:
+        """The keys that verify the gateway's signatures, as a JWKS."""
+        return self._json("GET", "/registry/.well-known/jwks.json")
+
     def register(self, instance: dict) -> dict:
         """{"status": "OK", "message": "OK", "instance": "hello-0"}; raises ApiError where it is refused."""
         return self._json("POST", "/registry/service", json=instance)

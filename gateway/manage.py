@@ -1,6 +1,6 @@
 """gateway-manage: what an operator does on the gateway's own machine, with its configuration.
 
-    gateway-manage --config-file /etc/gateway/gateway.conf rotate-signing-key
+gateway-manage --config-file /etc/gateway/gateway.conf rotate-signing-key
 """
 
 import sys
@@ -38,3 +38,7 @@ def main() -> int:
         print(f"gateway-manage: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,30 +8,20 @@ import time
 
 from behave import given, then, when
 from harness.asking import call
-from harness.client import Client
 from harness.gatewayd import Gatewayd
+from harness.own import own_gateway
 
 _BEGINS_IN = 300
 
 
 @given("a gateway of the scenario's own")
-def step_own_gateway(context):
-    _own_gateway(context, {})
+def stepown_gateway(context):
+    own_gateway(context, {})
 
 
 @given("a gateway of the scenario's own with [{section:w}] {option:w} = {value}")
 def step_own_gateway_with(context, section, option, value):
-    _own_gateway(context, {section: {option: value}})
-
-
-def _own_gateway(context, options):
-    number = sum(1 for path in context.folder.iterdir() if path.is_dir())
-    daemon = Gatewayd(context.folder / f"gatewayd-{number}", options)
-    context.clearing.daemons.append(daemon)
-    context.add_cleanup(daemon.stop)
-    context.gateway = daemon.start()
-    context.client = Client(daemon.url, context.called)
-    context.names["gateway_url"] = daemon.url
+    own_gateway(context, {section: {option: value}})
 
 
 @when("the daemon is told to stop")
@@ -113,7 +103,8 @@ def step_start_twice(context):
 
 @then('it ends with {code:d} and says "{text}"')
 def step_ended_with(context, code, text):
-    said = context.ended.stderr.strip().splitlines()
+    said = [line for line in context.ended.stderr.splitlines() if line.startswith("gatewayd: ")]
+    assert "Traceback" not in context.ended.stderr, context.ended.stderr
     assert context.ended.returncode == code, f"{context.ended.returncode}: {said}"
     assert len(said) == 1, said
     assert text in said[0], said

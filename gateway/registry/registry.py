@@ -98,9 +98,7 @@ class Registry:
     def _renewed(self, instance: Instance) -> Instance:
         """With a new signature about what it is."""
         host_key = claimed(instance.signature).get("host_key")
-        return dataclasses.replace(
-            instance, signature=self._minted(instance.project_id, instance, host_key)
-        )
+        return dataclasses.replace(instance, signature=self._minted(instance.project_id, instance, host_key))
 
     def renew_signatures(self) -> int:
         """Signs those of deployments anew that the gateway signed half of ``[registry] signature_lifetime``

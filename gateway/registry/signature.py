@@ -100,9 +100,7 @@ class Signer:
 
 def _decode(token: str, key, algorithm: str, required: list[str], issuer: str | None = None) -> dict:
     options = {"require": ["exp", "type", *required], "verify_aud": False}
-    return jwt.decode(
-        token, key, algorithms=[algorithm], issuer=issuer, leeway=_LEEWAY, options=options
-    )
+    return jwt.decode(token, key, algorithms=[algorithm], issuer=issuer, leeway=_LEEWAY, options=options)
 
 
 def fingerprint(host_key: str) -> str:

@@ -160,6 +160,8 @@ CALLS = {
     "DELETE /v1/deployments/{deployment}": lambda g: g.delete_deployment("{deployment}"),
     "GET /v1/deployments/{deployment}/log": lambda g: g.deployment_log("{deployment}"),
     "GET /registry/health": lambda g: g.registry_health(),
+    "GET /registry/.well-known/jwks.json": lambda g: g.signing_keys(),
+    "POST /registry/tokens": lambda g: g.sign("web", port=80),
     "GET /registry/service/types": lambda g: g.service_types(),
     "GET /registry/service/types/{type}": lambda g: g.instances("{type}"),
     "GET /registry/service/types/{type}/best": lambda g: g.best_instance("{type}"),

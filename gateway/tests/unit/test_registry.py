@@ -132,7 +132,7 @@ def test_the_same_again_is_a_conflict_within_a_project(registry):
 
 
 def test_a_signature_must_be_ours_and_about_this(registry, service):
-    signature = registry._signer.mint(project_id="p", type="auth", host=HOST, port=service.port)
+    signature = registry._signer.mint(project_id="p", type="auth", host=HOST, port=service.port).text
     with pytest.raises(errors.Invalid, match="another project"):
         registry.register("q", wanted(service.port, signature=signature))
     assert service.asked == []  # not even probed
