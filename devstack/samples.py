@@ -14,6 +14,7 @@ _FOLDER = pathlib.Path(__file__).parent.parent / "etc" / "gateway"
 _BIN = pathlib.Path(sys.executable).parent
 _OURS = ("gateway",)
 _LIBRARIES = (
+    "castellan.config",
     "cotyledon",
     "keystonemiddleware.auth_token",
     "oslo.db",

@@ -105,7 +105,7 @@ Feature: Signatures
       {"type": "lasting"}
       """
     Then "token" is remembered as token
-    When the operator runs gateway-manage rotate-signing-key
+    When the operator runs gateway-manage signing-key rotate
     And nobody calls GET /registry/.well-known/jwks.json
     Then "keys" are 2
     And "keys.0.kid" is the key that gateway-manage told of

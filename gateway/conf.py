@@ -52,6 +52,14 @@ _engine = [
         help="Seconds that steps under way get at shutdown; what is not done then goes on at the next start.",
     ),
     cfg.FloatOpt("poll_interval", default=0.1, min=0.05, help="Seconds between looks for new work."),
+    cfg.FloatOpt(
+        "sweep_interval",
+        default=300,
+        min=0,
+        help="Seconds between looks for servers, floating IPs and security groups that this gateway made and "
+        "knows no deployment for; what is seen twice is deleted. 0: never. It takes the admin role of the "
+        "user of [keystone_authtoken] to see all projects.",
+    ),
     cfg.IntOpt("max_deployments", default=16, min=1, help="Deployments worked on at the same time."),
     cfg.IntOpt(
         "max_servers", default=32, min=1, help="Servers of one deployment worked on at the same time."
@@ -133,7 +141,27 @@ _monitor = [
 
 _secrets = [
     cfg.StrOpt(
-        "key_repository", default="$state_path/keys", help="Folder of the Fernet keys for secrets at rest."
+        "backend",
+        default="files",
+        choices=[
+            ("files", "a folder, key_repository"),
+            (
+                "castellan",
+                "castellan's key manager, such as Barbican: see [key_manager] and [barbican]",
+            ),
+        ],
+        help="Where the keys are that seal secrets in the database.",
+    ),
+    cfg.StrOpt(
+        "key_name",
+        default="gateway",
+        help="What the key manager's keys are named, with a number behind. Two gateways whose keys are in "
+        "one Barbican project need different names.",
+    ),
+    cfg.StrOpt(
+        "key_repository",
+        default="$state_path/keys",
+        help="Folder (mode 0700) of the Fernet keys (0600); `gateway-manage secrets rotate` adds one.",
     ),
 ]
 

@@ -20,17 +20,18 @@ from oslo_config import cfg
 from oslo_log import log
 
 from gateway import conf as options
+from gateway import vault
 from gateway.api import app as api
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
 from gateway.deploy.engine import Engine
 from gateway.deploy.store import DeploymentStore
+from gateway.deploy.sweeper import Sweeper
 from gateway.registry import trusted_keys
 from gateway.registry.monitor import Monitor
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
 from gateway.registry.store import RegistryStore
-from gateway.vault import Vault
 
 LOG = log.getLogger(__name__)
 
@@ -44,12 +45,12 @@ def configured(argv: Sequence[str], config_files: Sequence[str] | None = None) -
 def parts(conf: cfg.ConfigOpts) -> api.Parts:
     """Everything one process works with. Call it after any fork."""
     database = Database(conf)
-    vault = Vault(conf.secrets.key_repository)
+    opened = vault.opened(conf)
     return api.Parts(
         conf=conf,
         sessions=Sessions(conf),
-        deployments=DeploymentStore(database, vault, pathlib.Path(conf.state_path) / "artifacts"),
-        registry=Registry(conf, RegistryStore(database), Signer(conf, vault, database)),
+        deployments=DeploymentStore(database, opened, pathlib.Path(conf.state_path) / "artifacts"),
+        registry=Registry(conf, RegistryStore(database), Signer(conf, opened, database)),
     )
 
 
@@ -125,11 +126,13 @@ class UntilStopped(cotyledon.Service):
 
 
 class EngineRole(UntilStopped):
-    """Runs and resumes the flows of deployments."""
+    """Runs and resumes the flows of deployments; beside it goes the sweep."""
 
     name = "engine"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
+        sweeper = Sweeper(self._conf, built.deployments, built.sessions)
+        threading.Thread(target=sweeper.run, args=(stop,), name="sweep", daemon=True).start()
         Engine(self._conf, built.deployments, built.sessions, built.registry).run(stop)
 
 
@@ -159,6 +162,7 @@ def main() -> int:
         pathlib.Path(conf.state_path).mkdir(mode=0o750, parents=True, exist_ok=True)
         schema.upgrade(Database(conf))
         trusted_keys.load(conf)  # a file that is not there is told before anything starts
+        vault.opened(conf)  # that its keys can be used is better said once, here, than by every process
         manager = cotyledon.ServiceManager()
         # SIGHUP: the files are read again, and every process drains and starts anew with what they say
         oslo_config_glue.setup(manager, conf)

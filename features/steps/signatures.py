@@ -72,11 +72,11 @@ def _check_example(context, said):
     assert (ran.returncode, ran.stderr.strip()) == (1 if said else 0, said), ran
 
 
-@when("the operator runs gateway-manage rotate-signing-key")
+@when("the operator runs gateway-manage signing-key rotate")
 def step_rotate(context):
     config = context.gateway.command[1:]
     ran = subprocess.run(
-        [sys.executable, "-m", "gateway.manage", *config, "rotate-signing-key"],
+        [sys.executable, "-m", "gateway.manage", *config, "signing-key", "rotate"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -59,6 +59,22 @@ class Address:
 
 
 @dataclasses.dataclass(frozen=True)
+class FloatingIP:
+    id: str
+    address: str
+    project_id: str
+    description: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SecurityGroup:
+    id: str
+    name: str
+    project_id: str
+    description: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Reference:
     """What a server says of its flavor or image; the id is missing where Nova no longer tells it."""
 

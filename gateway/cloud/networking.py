@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway import errors
 from gateway.cloud.faults import translated
+from gateway.cloud.model import FloatingIP, SecurityGroup
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -61,6 +62,21 @@ class Networking:
         for group in list(self._groups(name=name)):
             self._delete_group(group.id)
 
+    @translated("security_group")
+    def security_groups(self) -> list[SecurityGroup]:
+        """All that the session may see: of every project for an admin."""
+        found = self._sdk.network.security_groups()
+        return [SecurityGroup(g.id, g.name, g.project_id, g.description or "") for g in found]
+
+    def delete_security_group(self, id: str) -> None:
+        """Off every port that has it, then itself; missing is fine. Raises Conflict while it is in use."""
+        with translated("security_group"):
+            for port in list(self._sdk.network.ports()):
+                if id in (port.security_group_ids or ()):
+                    others = [other for other in port.security_group_ids if other != id]
+                    self._sdk.network.update_port(port.id, security_groups=others)
+        self._delete_group(id)
+
     def _delete_group(self, id: str) -> None:
         deadline = time.monotonic() + min(_IN_USE_SECONDS, self._conf.delete_timeout)
         while True:
@@ -105,6 +121,19 @@ class Networking:
         """All of the project's with exactly that description; none is fine."""
         for ip in list(self._floating_ips(description)):
             self._sdk.network.delete_ip(ip.id, ignore_missing=True)
+
+    @translated("floating_ip")
+    def floating_ips(self) -> list[FloatingIP]:
+        """All that the session may see: of every project for an admin."""
+        found = self._sdk.network.ips()
+        return [
+            FloatingIP(ip.id, ip.floating_ip_address, ip.project_id, ip.description or "") for ip in found
+        ]
+
+    @translated("floating_ip")
+    def delete_floating_ip(self, id: str) -> None:
+        """Missing is fine."""
+        self._sdk.network.delete_ip(id, ignore_missing=True)
 
     def _floating_ips(self, description: str) -> Iterator[Any]:
         if not description:

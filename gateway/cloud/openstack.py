@@ -33,10 +33,18 @@ class Cloud(Servers, Networking):
     Raises the kinds that ``faults.translated`` lists. Lists are in OpenStack's order; ``marker`` is the id
     that the page before ended with (Invalid ``gateway.request.marker`` if there is no such thing)."""
 
-    def __init__(self, session: keystoneauth.Session, conf: cfg.ConfigOpts, names: Names | None = None):
+    def __init__(
+        self,
+        session: keystoneauth.Session,
+        conf: cfg.ConfigOpts,
+        names: Names | None = None,
+        every_project: bool = False,
+    ):
+        """``every_project``: what an admin may see of other projects counts as there."""
         self._session = session
         self._conf = conf.cloud
         self._names = names or Names()
+        self._every_project = every_project
         region, interface = conf.cloud.region_name, conf.cloud.interface
         self._sdk = openstack.connection.Connection(session=session, region_name=region, interface=interface)
         self._nova = novaclient.Client(

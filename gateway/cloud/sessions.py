@@ -57,6 +57,10 @@ class Sessions:
                 self._trusts.popitem(last=False)
             return cloud
 
+    def service(self) -> Cloud:
+        """In the name of the gateway's own user, who sees other projects where it has the admin role."""
+        return Cloud(self._service_session(), self._conf, self._names, every_project=True)
+
     def create_trust(
         self, auth: plugin.BaseAuthPlugin, user_id: str, project_id: str, roles: Iterable[str]
     ) -> str:

@@ -14,6 +14,19 @@ from oslo_db.sqlalchemy import enginefacade
 metadata = sa.MetaData()
 
 
+class Sealed(sa.TypeDecorator):
+    """A text that gateway.vault has sealed. Every such column is of this type: by it a rotation of the keys
+    finds what to seal anew. What is not sealed is refused."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        if value is not None and not value.startswith("gAAAA"):  # Fernet's version and the time's high bytes
+            raise ValueError("a secret must be sealed before it is stored")
+        return value
+
+
 class Database:
     """Make one per process, after any fork. Threads may share it."""
 
@@ -27,6 +40,7 @@ class Database:
             retry_interval=conf.database.retry_interval,
         )
         self.engine: sa.Engine = context.writer.get_engine()
+        self.engine.hide_parameters = True  # an error's text goes into logs
         if self.engine.dialect.name == "sqlite":
             _tune_sqlite(self.engine)
 

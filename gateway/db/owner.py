@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from gateway.db import Database, metadata
+from gateway.db import metadata
 
 _gateway = sa.Table(
     "gateway",
@@ -12,9 +12,8 @@ _gateway = sa.Table(
 )
 
 
-def owner_id(database: Database) -> str:
+def owner_id(connection: sa.Connection) -> str:
     """What this gateway makes in a cloud carries it, so that two gateways know their things apart.
 
     Raises sqlalchemy.exc.NoResultFound for a database that is not a gateway's."""
-    with database.read() as connection:
-        return connection.execute(sa.select(_gateway.c.owner)).scalar_one()
+    return connection.execute(sa.select(_gateway.c.owner)).scalar_one()

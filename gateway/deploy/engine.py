@@ -21,6 +21,7 @@ from gateway.deploy import flow, undeploy
 from gateway.deploy.model import Deployment, Fault, Status, StepState
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.work import Work
+from gateway.deploy.working import Working
 from gateway.registry.registry import Registry
 
 LOG = log.getLogger(__name__)
@@ -47,6 +48,7 @@ class Engine:
         self._sessions = sessions
         self._registry = registry
         self._backend = backends.fetch({"connection": conf.database.connection})
+        self._working = Working(conf)
         self._running: dict[str, concurrent.futures.Future] = {}
         self._flows: dict[str, taskflow.engines.base.Engine] = {}
         self._retries: dict[str, _Retry] = {}
@@ -77,6 +79,10 @@ class Engine:
         concurrent.futures.wait(self._running.values(), self._conf.engine.drain_timeout)
 
     def _work_on(self, id: str) -> None:
+        with self._working.on(id):
+            self._try_to_work_on(id)
+
+    def _try_to_work_on(self, id: str) -> None:
         try:
             deployment = self._store.deployment(id)
             work = Work(self._conf, self._store, self._sessions, self._registry, deployment)

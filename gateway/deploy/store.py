@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from gateway import errors
-from gateway.db import Database, metadata
+from gateway.db import Database, Sealed, metadata
 from gateway.db.owner import owner_id
 from gateway.deploy import guest
 from gateway.deploy.model import (
@@ -53,7 +53,7 @@ deployments = sa.Table(
     sa.Column("request_id", sa.String(64), nullable=False),
     sa.Column("trust_id", sa.String(64)),
     sa.Column("spec", sa.JSON, nullable=False),
-    sa.Column("secrets", sa.Text, nullable=False),
+    sa.Column("secrets", Sealed, nullable=False),
     sa.Column("status", sa.String(16), nullable=False, index=True),
     sa.Column("fault", sa.JSON(none_as_null=True)),
     sa.Column("flow_id", _ID),
@@ -90,7 +90,7 @@ targets = sa.Table(
     sa.Column("host_key", sa.Text),
     sa.Column("trust", sa.String(16)),
     sa.Column("instance", sa.String(255)),
-    sa.Column("keys", sa.Text),
+    sa.Column("keys", Sealed),
 )
 
 log = sa.Table(
@@ -111,7 +111,7 @@ server_access = sa.Table(
     sa.Column("server_id", _ID, primary_key=True),
     sa.Column("deployment_id", _ID, index=True),
     sa.Column("login_user", sa.String(64), nullable=False),
-    sa.Column("private_key", sa.Text, nullable=False),
+    sa.Column("private_key", Sealed, nullable=False),
     sa.Column("host_key", sa.Text),
     sa.Column("trust", sa.String(16)),
 )
@@ -131,7 +131,8 @@ class DeploymentStore:
     @functools.cached_property
     def owner(self) -> str:
         """The id of this gateway."""
-        return owner_id(self._database)
+        with self._database.read() as connection:
+            return owner_id(connection)
 
     # Deployments
 
@@ -194,6 +195,22 @@ class DeploymentStore:
                 query.order_by(deployments.c.created_at.desc(), deployments.c.id.desc()).limit(limit)
             ).mappings()
             return [_deployment(row) for row in rows]
+
+    def every_deployment(self, project_id: str | None = None) -> list[Deployment]:
+        """Of all projects or one, newest first, without steps and targets: the operator asks."""
+        query = deployments.select().order_by(deployments.c.created_at.desc(), deployments.c.id.desc())
+        if project_id is not None:
+            query = query.where(deployments.c.project_id == project_id)
+        with self._database.read() as connection:
+            return [_deployment(row) for row in connection.execute(query).mappings()]
+
+    def known(self) -> set[str]:
+        """The ids of all deployments. Raises Conflict when the database is no longer this gateway's: a new
+        one in its place, which knows none, must not be believed."""
+        with self._database.read() as connection:
+            if owner_id(connection) != self.owner:
+                raise errors.Conflict("gateway.database.changed", "The database is another gateway's now.")
+            return set(connection.execute(sa.select(deployments.c.id)).scalars())
 
     def unfinished(self) -> list[tuple[str, Status]]:
         """What an engine has to work on, oldest first."""

@@ -1,7 +1,7 @@
 """The gateway's own keys (ed25519): sealed in the database, shared by every process, and changed in time.
 
 The newest key signs. A new one is made when it is older than ``[registry] key_lifetime``, or by command
-(``gateway-manage rotate-signing-key``). An old one stays until the last token that it signed has expired,
+(``gateway-manage signing-key rotate``). An old one stays until the last token that it signed has expired,
 in the key set that is published (JWKS, RFC 7517) and for the gateway's own verification.
 """
 
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from oslo_config import cfg
 
-from gateway.db import Database, metadata
+from gateway.db import Database, Sealed, metadata
 from gateway.vault import Vault
 
 ALGORITHM = "EdDSA"
@@ -27,7 +27,7 @@ _signing_keys = sa.Table(
     "signing_keys",
     metadata,
     sa.Column("kid", sa.String(64), primary_key=True),
-    sa.Column("private_key", sa.Text, nullable=False),  # sealed PEM
+    sa.Column("private_key", Sealed, nullable=False),  # PEM
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("tokens_until", sa.Double, nullable=False),  # no token that it signed is valid after that
 )

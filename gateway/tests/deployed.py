@@ -4,12 +4,12 @@ import pathlib
 import uuid
 
 from gateway import conf as options
+from gateway import vault
 from gateway.db import Database, schema
 from gateway.deploy import flow
 from gateway.deploy.model import Deployment, ExistingServers, NewServers, Spec, Status, Target
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.model import Check
-from gateway.vault import Vault
 
 PROJECT = uuid.uuid4().hex
 NEW = NewServers("flavor-1", "image-1", "network-1", None, "debian")
@@ -19,7 +19,7 @@ def store(folder: pathlib.Path) -> DeploymentStore:
     conf = options.load(["--state_path", str(folder)], [])
     database = Database(conf)
     schema.upgrade(database)
-    return DeploymentStore(database, Vault(conf.secrets.key_repository), folder / "artifacts")
+    return DeploymentStore(database, vault.opened(conf), folder / "artifacts")
 
 
 def spec(servers: NewServers | ExistingServers = NEW, **changed) -> Spec:

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from gateway import conf as options
+from gateway import vault
 from gateway.db import Database, schema
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
 from gateway.registry.store import RegistryStore
-from gateway.vault import Vault
 
 
 def configuration(folder: pathlib.Path, files: Sequence[pathlib.Path] = (), **registry):
@@ -27,7 +27,7 @@ def registry(conf) -> Registry:
     """As one more process would make it."""
     database = Database(conf)
     schema.upgrade(database)
-    signer = Signer(conf, Vault(conf.secrets.key_repository), database)
+    signer = Signer(conf, vault.opened(conf), database)
     return Registry(conf, RegistryStore(database), signer)
 
 

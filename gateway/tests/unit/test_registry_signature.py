@@ -10,11 +10,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from oslo_config import cfg
 
-from gateway import errors
+from gateway import errors, vault
 from gateway.db import Database, schema
 from gateway.registry.signature import Signer, fingerprint
 from gateway.tests.registered import configuration
-from gateway.vault import Vault
 
 ABOUT = {"project_id": "p", "type": "auth", "host": "10.0.0.5", "port": 80}
 
@@ -31,7 +30,7 @@ def another(folder, clock=time.time, **registry) -> Signer:
     schema.upgrade(database)
     for name, value in registry.items():
         conf.set_override(name, value, "registry")
-    return Signer(conf, Vault(conf.secrets.key_repository), database, clock)
+    return Signer(conf, vault.opened(conf), database, clock)
 
 
 def test_what_is_minted_verifies_in_any_process(signer, tmp_path):
