@@ -120,7 +120,7 @@ def kept(tmp_path, store):
         store.target_keys(made.id, 0)
         store.save_access(Access(f"s-{number}", deployed.PROJECT, "debian", f"PEM {number}", None, None))
     claims = {"project_id": "p", "type": "hello", "host": "192.0.2.1", "port": 80}
-    signature = Signer(conf, opened, database).mint(**claims)
+    signature = Signer(conf, opened, database).mint(**claims).text
     return database, opened, (conf, signature, claims)
 
 
