@@ -26,6 +26,9 @@ HOME = (
 CONFIG, LOG, PID = HOME / "gateway.conf", HOME / "gatewayd.log", HOME / "pid"
 URL = os.environ.get("GATEWAY_URL", "http://127.0.0.1:8790")
 _UP, _DOWN = 60, 60  # seconds
+#: devstack/aio's service user, and its networks: instances may be anywhere in them, also on this machine.
+_AIO = "gateway"
+_AIO_NETWORKS = ("198.51.100.0/24", "198.18.0.0/24", "203.0.113.0/24")
 
 
 def up(cloud: str) -> int:
@@ -55,6 +58,8 @@ def _write_config(cloud: str) -> None:
     config["DEFAULT"] = {"state_path": str(HOME / "state")}
     config["api"] = {"port": URL.rpartition(":")[2].strip("/")}
     config["cloud"] = {"region_name": region.region_name} if region.region_name else {}
+    if cloud == _AIO:
+        config["registry"] = {"allowed_networks": ",".join(_AIO_NETWORKS)}
     config["keystone_authtoken"] = {
         "auth_type": region.config.get("auth_type", "password"),
         "www_authenticate_uri": auth["auth_url"],

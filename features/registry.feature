@@ -134,7 +134,9 @@ Feature: The registry of services
       | ftp   | web   | {here}      | 80    | /      |                | gateway.request.invalid |
       | http  |       | {here}      | 80    | /      |                | gateway.request.invalid |
       | http  | a/b   | {here}      | 80    | /      |                | gateway.request.invalid |
-      | http  | web   | example.com | 80    | /      |                | gateway.registry.host   |
+      | http  | web   | a_b         | 80    | /      |                | gateway.registry.host   |
+      | http  | web   | 127.1       | 80    | /      |                | gateway.registry.host   |
+      | http  | web   | no.invalid  | 80    | /      |                | gateway.registry.host   |
       | http  | web   | {here}      | 65536 | /      |                | gateway.request.invalid |
       | http  | web   | {here}      | http  | /      |                | gateway.request.invalid |
       | http  | web   | {here}      | 80    | health |                | gateway.request.invalid |

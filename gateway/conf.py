@@ -106,8 +106,16 @@ _registry = [
             "fe80::/10",
             "ff00::/8",
         ],
-        help="Networks that instances may not be in: health checks must not reach the gateway's own host or "
-        "the metadata service.",
+        help="Networks that instances may not be in, whoever says so: health checks must not reach the "
+        "gateway's own host or the metadata service. Projects choose the addresses of their own networks, so "
+        "add what the gateway reaches and they must not.",
+    ),
+    cfg.ListOpt(
+        "allowed_networks",
+        default=[],
+        help="Networks that any instance may be in. Outside of them, and with the default everywhere, the "
+        "host must be an address of one of the project's own servers, fixed or floating; host names are for "
+        "these networks alone, and what they point to is judged anew at each check.",
     ),
     cfg.IntOpt(
         "signature_lifetime",

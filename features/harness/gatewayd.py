@@ -12,10 +12,12 @@ import time
 import requests
 
 from harness import clouds
+from harness.names import address_here
 
 _BIN = pathlib.Path(sys.executable).parent
 #: The daemons of a run take no larger artifact, so that none of that size need be sent.
 MAX_ARTIFACT = 1024 * 1024
+_AIO_NETWORKS = "198.51.100.0/24,198.18.0.0/24,203.0.113.0/24"
 _UP = 60  # seconds for the health check to answer, generous: two cores, shared with the cloud
 
 
@@ -33,6 +35,8 @@ class Gatewayd:
             "api": {"port": self.port},
             # of what never gets healthy a scenario need not wait for the default's two minutes
             "deploy": {"max_artifact": MAX_ARTIFACT, "healthy_timeout": 40},
+            # the services that scenarios register are on this machine
+            "registry": {"allowed_networks": f"{address_here()},{_AIO_NETWORKS}"},
             "keystone_authtoken": _service_user(),
         }
         self.configure(options or {})

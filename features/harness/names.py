@@ -17,7 +17,7 @@ _DEFAULTS = {
 def of_the_cloud(userdata: dict) -> dict[str, str]:
     """devstack/aio's, unless ``behave -D image=…`` says otherwise."""
     names = {name: userdata.get(name, default) for name, default in _DEFAULTS.items()}
-    return names | {"here": _address_here()}
+    return names | {"here": address_here()}
 
 
 def filled(text: str, names: dict[str, str]) -> str:
@@ -25,7 +25,7 @@ def filled(text: str, names: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: str(names.get(found[1], found[0])), text)
 
 
-def _address_here() -> str:
+def address_here() -> str:
     """This machine's address on the network that servers share with it: 198.51.100.1 in devstack/aio."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("198.51.100.100", 9))  # sends nothing: it only chooses the route

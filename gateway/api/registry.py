@@ -16,9 +16,10 @@ import webob
 import webob.exc
 
 from gateway import errors
+from gateway.api import check
 from gateway.api.expose import expose, isoformat
 from gateway.api.signatures import Signatures
-from gateway.registry.model import PATH_PATTERN, TYPE_PATTERN, Check, Instance, Registration, split_name
+from gateway.registry.model import PATH_PATTERN, TYPE_PATTERN, Instance, Kind, Registration, split_name
 
 _U16 = r"^0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(?!\n)$"
 _NUMBER = {
@@ -46,12 +47,18 @@ _SERVICE = {
     "properties": {
         "proto": {"enum": ["http", "https"], "error": "must be http or https."},
         "type": _text(TYPE_PATTERN, "must be 1 to 64 of a-z A-Z 0-9 _ . - and begin with a letter or digit."),
-        "host": {"type": "string", "minLength": 1, "maxLength": 64, "error": "must be an IP address."},
+        "host": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64,
+            "error": "must be an IP address or a host name, at most 64 long.",
+        },
         "port": _NUMBER,
         "httpPort": _NUMBER,
         "httpsPort": _NUMBER,
         "routes": {"type": "array", "items": _PATH, "maxItems": 256},
         "health": _PATH,
+        "check": check.of(Kind.HTTP, Kind.HTTPS, Kind.TCP, Kind.GRPC, Kind.TTL),
         "weight": _NUMBER,
         "signature": _text(r"^[A-Za-z0-9_.=-]*(?!\n)$", "must be a JWT, or empty.", 8192),
         "version": _text(r"^[!-~]*(?!\n)$", "must be at most 64 printable ASCII characters, no spaces.", 64),
@@ -83,6 +90,7 @@ class Registry:
     def __init__(self, parts):
         self._registry = parts.registry
         self._signatures = Signatures(parts.registry)
+        self._sessions = parts.sessions
 
     @pecan.expose()
     def _route(self, segments, request):
@@ -139,7 +147,10 @@ class Registry:
 
     @expose(policy="gateway:registry:register", body=_SERVICE, status=201, fault=_fault)
     def register(self, context, body):
-        instance = self._registry.register(context.project_id, registration(body))
+        def owner(address):
+            return self._sessions.user(context.auth).server_at(address)
+
+        instance = self._registry.register(context.project_id, registration(body), owner=owner)
         pecan.response.headers["Location"] = f"/registry/service/{instance.name}"
         return {"status": "OK", "message": "OK", "instance": instance.name}
 
@@ -163,7 +174,7 @@ def _for_method(methods: dict[str, Any], method: str):
 
 
 def registration(body: dict) -> Registration:
-    """From a body that is valid by ``_SERVICE``."""
+    """From a body that is valid by ``_SERVICE``. Raises Invalid for a check that does not go together."""
     return Registration(
         type=body["type"],
         proto=body["proto"],
@@ -172,7 +183,7 @@ def registration(body: dict) -> Registration:
         http_port=int(body.get("httpPort", 0)),
         https_port=int(body.get("httpsPort", 0)),
         routes=tuple(body.get("routes", ())),
-        check=Check(path=body.get("health", "/")),
+        check=check.wanted("check", body.get("check", {}), body["proto"], path=body.get("health", "/")),
         weight=int(body.get("weight", 1)),
         signature=body.get("signature", ""),
         version=body.get("version", ""),

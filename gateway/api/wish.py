@@ -3,6 +3,7 @@
 import functools
 
 from gateway import errors
+from gateway.api import check
 from gateway.api.auth import Context
 from gateway.api.choice import choose
 from gateway.api.collection import referred
@@ -11,13 +12,11 @@ from gateway.cloud.openstack import Cloud
 from gateway.deploy import recipe, ssh
 from gateway.deploy.model import ExistingServers, NewServers, Spec
 from gateway.deploy.store import DeploymentStore
-from gateway.registry.model import PATH_PATTERN, Check
+from gateway.registry.model import Kind
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 255}
 _USER = {"type": "string", "pattern": recipe.USER}
 _TEXT = {"type": "string", "maxLength": 256 * 1024, "pattern": r"^[^\x00]*$"}
-_SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": 3600}
-_COUNT = {"type": "integer", "minimum": 1, "maximum": 100}
 #: Not ending in "-": apt-get would remove the package.
 _PACKAGE = r"^[A-Za-z0-9][A-Za-z0-9.+:~_-]*(?<!-)(?!\n)$"
 _ENVIRONMENT = {
@@ -61,18 +60,6 @@ _SERVER = {
     "else": _NEW_SERVERS,
 }
 
-_HEALTH = {
-    "type": "object",
-    "properties": {
-        "path": {"type": "string", "pattern": PATH_PATTERN},
-        "interval": _SECONDS,
-        "timeout": _SECONDS,
-        "success_before_passing": _COUNT,
-        "failures_before_critical": _COUNT,
-    },
-    "additionalProperties": False,
-}
-
 BODY = {
     "type": "object",
     "properties": {
@@ -109,7 +96,7 @@ BODY = {
                 "port": {"type": "integer", "minimum": 1, "maximum": 65535},
                 "proto": {"enum": ["http", "https"]},
                 "routes": {"type": "array", "items": {"type": "string", "pattern": "^/"}, "maxItems": 1000},
-                "health": _HEALTH,
+                "health": check.of(Kind.HTTP, Kind.HTTPS, Kind.TCP, Kind.GRPC),
                 "weight": {"type": "integer", "minimum": 0, "maximum": 65535},
             },
             "required": ["service", "version", "server", "command", "port"],
@@ -206,7 +193,7 @@ def _spec(wish: dict, server: NewServers | ExistingServers) -> Spec:
         command=wish["command"],
         port=wish["port"],
         proto=wish.get("proto", "http"),
-        health=Check(**wish.get("health", {})),
+        health=check.wanted("deployment.health", wish.get("health", {}), wish.get("proto", "http")),
         routes=tuple(wish.get("routes", ())),
         weight=wish.get("weight", 1),
         artifact=wish.get("artifact"),

@@ -24,6 +24,17 @@ class Networking:
             return port.id
         raise errors.NotFound("gateway.port.not_found", f"Server {server_id} has no port.")
 
+    @translated("port")
+    def server_at(self, address: str) -> str | None:
+        """The id of the project's server that has this address, fixed or floating; None for any other."""
+        own = {"project_id": self.project_id}
+        ports = list(self._sdk.network.ports(fixed_ips=f"ip_address={address}", **own))
+        if not ports:
+            ips = list(self._sdk.network.ips(floating_ip_address=address, **own))
+            ports = [self._sdk.network.get_port(ip.port_id) for ip in ips if ip.port_id]
+        servers = (port.device_id for port in ports if (port.device_owner or "").startswith("compute:"))
+        return next(servers, None)
+
     @translated("security_group")
     def ensure_security_group(
         self, name: str, description: str, tcp_ports: Iterable[int], sources: Iterable[str] = ANYWHERE

@@ -85,7 +85,9 @@ class Spec:
         """The opposite of ``dataclasses.asdict``, by way of JSON."""
         server = kept["server"]
         kind = ExistingServers if "ids" in server else NewServers
-        return cls(**{**_tupled(kept), "server": kind(**_tupled(server)), "health": Check(**kept["health"])})
+        return cls(
+            **{**_tupled(kept), "server": kind(**_tupled(server)), "health": Check.from_dict(kept["health"])}
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,18 +23,48 @@ class Change(enum.StrEnum):
     REMOVED = "removed"
 
 
+class Kind(enum.StrEnum):
+    """What a check does."""
+
+    HTTP = "http"  # GET http://host:port/path
+    HTTPS = "https"
+    TCP = "tcp"  # connects
+    GRPC = "grpc"  # asks grpc.health.v1.Health; over TLS where the instance's proto is https
+    TTL = "ttl"  # nothing: the instance has to say that it lives, once each interval
+    SSH = "ssh"  # runs a command on the instance's server; 0 passes. Only for what the gateway deployed
+
+
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """How an instance is checked: GET proto://host:port/path; 2xx and no ``"up": false`` in JSON passes.
-
-    ``interval`` and ``timeout`` are seconds; the two counts are the readings in a row that change the status.
-    """
+    """How an instance is checked. Times are seconds; the three counts are the readings in a row that change
+    the status. ``path``, ``status``, ``body`` and ``body_pattern`` are for http and https, ``service`` for
+    grpc, ``command`` for ssh."""
 
     path: str = "/"
     interval: float = 10.0
     timeout: float = 5.0
     success_before_passing: int = 1
     failures_before_critical: int = 3
+    failures_before_warning: int = 1
+    kind: Kind | None = None  # None: the instance's proto
+    status: tuple[int, ...] = ()  # the answers that pass; none: 2xx
+    body: str = ""  # must be in the answer's body
+    body_pattern: str = ""  # RE2; must be found in it
+    service: str = ""  # whose health is asked; empty: the server's
+    command: str = ""  # run by a shell, as the service's user
+    deregister_after: float | None = None  # seconds critical after which it is removed; None: never
+
+    def what(self, proto: str) -> str:
+        """For people: "http, /health"."""
+        kind = self.kind or Kind(proto)
+        asked = {Kind.HTTP: self.path, Kind.HTTPS: self.path, Kind.GRPC: self.service}.get(kind)
+        return f"{kind}, {asked}" if asked else str(kind)
+
+    @classmethod
+    def from_dict(cls, kept: dict) -> "Check":
+        """From JSON. The opposite of ``dataclasses.asdict``."""
+        kind = kept.get("kind")
+        return cls(**{**kept, "kind": Kind(kind) if kind else None, "status": tuple(kept.get("status", ()))})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +75,7 @@ class Reading:
     output: str  # what was seen, at most 4 KiB: "200 OK", "connection refused"
     at: float
     latency: float = 0.0
+    certain: bool = False  # Nova says that the server is not running: no more readings are needed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +98,8 @@ class Key(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Registration:
-    """A service that wants to be registered. ``host`` is an IP address, without brackets; ``host_key`` is the
+    """A service that wants to be registered. ``host`` is an IP address, without brackets, or a
+    name; ``host_key`` is the
     public SSH host key of its server ("ssh-ed25519 AAAA…"): its fingerprint goes into a minted signature."""
 
     type: str
@@ -94,7 +126,7 @@ class Instance:
     type: str
     ordinal: int
     proto: str  # http | https
-    host: str  # an IP address
+    host: str  # an IP address, or a name that is resolved at each check
     port: int
     http_port: int
     https_port: int
@@ -126,9 +158,10 @@ class Instance:
 def judge(health: Health, check: Check, reading: Reading) -> Health:
     """What one more reading makes of an instance's health.
 
-    Failing, it is ``warning`` until ``failures_before_critical`` readings in a row have failed; it is passing
-    again after ``success_before_passing`` good ones in a row. ``since`` moves with the status alone;
-    maintenance ends only by hand.
+    Failing, what passed is ``warning`` after ``failures_before_warning`` readings in a row and ``critical``
+    after ``failures_before_critical``, or at once when the reading is certain; it is passing again after
+    ``success_before_passing`` good ones in a row. ``since`` moves with the status alone; maintenance ends
+    only by hand.
     """
     streak = max(health.streak, 0) + 1 if reading.ok else min(health.streak, 0) - 1
     status = health.status
@@ -136,9 +169,9 @@ def judge(health: Health, check: Check, reading: Reading) -> Health:
         pass
     elif reading.ok and streak >= check.success_before_passing:
         status = Status.PASSING
-    elif not reading.ok and -streak >= check.failures_before_critical:
+    elif not reading.ok and (reading.certain or -streak >= check.failures_before_critical):
         status = Status.CRITICAL
-    elif not reading.ok and status is Status.PASSING:
+    elif not reading.ok and status is Status.PASSING and -streak >= check.failures_before_warning:
         status = Status.WARNING
     since = health.since if status is health.status else reading.at
     return Health(status, streak, reading.output, since)

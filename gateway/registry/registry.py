@@ -1,20 +1,27 @@
 """The registry: who is registered, how they are, and which one to use now."""
 
+import asyncio
 import dataclasses
-import ipaddress
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oslo_config import cfg
 
 from gateway import errors
-from gateway.registry import balance, checks
-from gateway.registry.model import Health, Instance, Key, Reading, Registration, Status, judge
+from gateway.registry import balance, checks, guard
+from gateway.registry.model import Health, Instance, Key, Kind, Reading, Registration, Status, judge
 from gateway.registry.signature import Signer, Token, claimed, fingerprint
 from gateway.registry.snapshot import ServiceType, Snapshot, View
 from gateway.registry.store import RegistryStore
+
+#: The id of the project's own server that has this address, None for any other.
+Owner = Callable[[str], str | None]
+
+
+def nobody(address: str) -> None:
+    """The project has no servers: the operator's networks are all there is."""
 
 
 class Registry:
@@ -27,7 +34,7 @@ class Registry:
         self._store = store
         self._signer = signer
         self._snapshot = Snapshot(store, conf.registry.refresh_interval)
-        self._blocked = [ipaddress.ip_network(network) for network in conf.registry.blocked_networks]
+        self._guard = guard.Guard(conf)
         self._balancer = balance.BALANCERS[conf.registry.balancer]
         self._balances: dict[tuple[str, str], balance.State] = {}
         self._balancing = threading.Lock()
@@ -35,19 +42,22 @@ class Registry:
 
     # Writing
 
-    def register(self, project_id: str, wanted: Registration, verify: bool = True) -> Instance:
+    def register(
+        self, project_id: str, wanted: Registration, verify: bool = True, owner: Owner = nobody
+    ) -> Instance:
         """Adds a service with its type's next ordinal, passing from the start.
 
         Asking again for the same ``deployment_id`` and ``server_id`` returns the instance that is there.
         ``verify=False`` is for who has just seen it pass and signed it himself (the deploy engine): the probe
-        and the signature's verification are left out. What belongs to a deployment and brings no signature is
-        given one. Takes up to ``wanted.check.timeout`` seconds.
+        and the signature's verification are left out, and whose the host is. What belongs to a deployment and
+        brings no signature is given one. Takes up to ``wanted.check.timeout`` seconds.
 
-        Raises Invalid (``gateway.registry.host``, ``.host_blocked``, ``.signature``), Conflict
-        (``gateway.registry.exists``: the project has one with this host, port and signature) and Unhealthy
-        (``gateway.registry.unhealthy``, with what was seen).
+        Raises Invalid (``gateway.registry.host``, ``.host_blocked``, ``.host_foreign``, ``.signature``),
+        Conflict (``gateway.registry.exists``: the project has one with this host, port and signature) and
+        Unhealthy (``gateway.registry.unhealthy``, with what was seen).
         """
-        wanted = dataclasses.replace(wanted, host=self._allowed(wanted.host))
+        host, server_id = self._allowed(wanted.host, owner if verify else None)
+        wanted = dataclasses.replace(wanted, host=host, server_id=wanted.server_id or server_id)
         if wanted.deployment_id and not wanted.signature:
             host_key = fingerprint(wanted.host_key) if wanted.host_key else None
             wanted = dataclasses.replace(wanted, signature=self._minted(project_id, wanted, host_key))
@@ -64,17 +74,25 @@ class Registry:
         return instance
 
     def amend(
-        self, project_id: str, type: str, ordinal: int, *, health: Health | None = None, **fields
+        self,
+        project_id: str,
+        type: str,
+        ordinal: int,
+        *,
+        health: Health | None = None,
+        owner: Owner | None = nobody,
+        **fields,
     ) -> Instance:
         """Changes ``fields`` of an instance that is there, and its ``health`` as the caller has just seen it;
         nothing is probed. Fields: weight, version, host, port, http_port, https_port, routes, check, proto.
         A deployment's own gets a new signature when its version, host or port changes. Readings from before
-        ``health.since`` are not judged. What changes nothing is not written.
+        ``health.since`` are not judged. What changes nothing is not written. ``owner`` as in ``register``,
+        None where the caller knows whose ``host`` is.
 
         Raises NotFound, and Invalid for the host.
         """
         if "host" in fields:
-            fields["host"] = self._allowed(fields["host"])
+            fields["host"], _ = self._allowed(fields["host"], owner)
         if health is not None:
             fields["health"] = health
         while True:
@@ -133,28 +151,27 @@ class Registry:
         self._store.delete_deployment(deployment_id, server_id, time.time())
         self._snapshot.refresh()
 
-    def _allowed(self, host: str) -> str:
-        """The address in its one canonical form."""
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError as error:
-            raise errors.Invalid(
-                "gateway.registry.host", f"host: {host!r} is not an IP address.", field="host"
-            ) from error
-        if address.version == 6:
-            if address.scope_id:
-                raise errors.Invalid(
-                    "gateway.registry.host", f"host: {host!r} has a zone, which it may not.", field="host"
-                )
-            address = address.ipv4_mapped or address
-        network = next((n for n in self._blocked if address in n), None)
+    def _allowed(self, host: str, owner: Owner | None) -> tuple[str, str | None]:
+        """The host in its one canonical form, and the server that ``owner`` says it is. Raises Invalid."""
+        found, address = _found(host)
+        network = self._guard.blocking(address)
         if network is not None:
             raise errors.Invalid(
                 "gateway.registry.host_blocked",
                 f"host: {host} is in {network}, where instances may not be ([registry] blocked_networks).",
                 field="host",
             )
-        return str(address)
+        if owner is None or self._guard.allows(address):
+            return str(found), None
+        server_id = owner(str(address)) if found is address else None  # a name may point elsewhere tomorrow
+        if server_id is None:
+            raise errors.Invalid(
+                "gateway.registry.host_foreign",
+                f"host: {host} is no address of a server of this project, nor in the networks where the "
+                "operator allows any ([registry] allowed_networks).",
+                field="host",
+            )
+        return str(found), server_id
 
     def _minted(self, project_id: str, about: Registration | Instance, host_key: str | None) -> str:
         return self._signer.mint(
@@ -168,9 +185,11 @@ class Registry:
         ).text
 
     def _probed(self, wanted: Registration) -> str:
+        if wanted.check.kind is Kind.TTL:
+            return ""  # its registration is its first word
         place = (wanted.proto, wanted.host, wanted.port)
         try:
-            reading = checks.probe(*place, wanted.check, self._conf.monitor.verify_tls)
+            reading = checks.probe(*place, wanted.check, self._conf.monitor.verify_tls, self._guard)
         except OSError as error:
             raise errors.Unavailable(
                 "gateway.registry.probe",
@@ -180,7 +199,7 @@ class Registry:
         if not reading.ok:
             raise errors.Unhealthy(
                 "gateway.registry.unhealthy",
-                f"The health check of {wanted.proto}, {wanted.host} port {wanted.port}, {wanted.check.path} "
+                f"The health check of {wanted.check.what(wanted.proto)} at {wanted.host} port {wanted.port} "
                 f"did not pass: {reading.output}.",
                 field="health",
             )
@@ -269,6 +288,19 @@ class Registry:
         written = instance.health
         same = (counted.status, counted.since) == (written.status, written.since)
         return counted if same else written
+
+
+def _found(host: str) -> tuple[guard.Address | str, guard.Address]:
+    """The host, and its address; they are the same unless it is a name. Raises Invalid."""
+    try:
+        found = guard.parse(host)
+        return found, asyncio.run(guard.resolved(found)) if isinstance(found, str) else found
+    except ValueError as error:
+        raise errors.Invalid("gateway.registry.host", f"host: {error}.", field="host") from error
+    except OSError as error:
+        raise errors.Invalid(
+            "gateway.registry.host", f"host: the name {host} is not known ({error}).", field="host"
+        ) from error
 
 
 def _is_about(instance: Instance, reading: Reading) -> bool:

@@ -182,7 +182,7 @@ def _instance(row: sa.Row) -> Instance:
     status, *rest = (fields.pop(name) for name in ("status", "streak", "output", "since"))
     fields["health"] = Health(Status(status), *rest)
     fields["routes"] = tuple(fields["routes"])
-    fields["check"] = Check(**fields["check"])
+    fields["check"] = Check.from_dict(fields["check"])
     return Instance(**fields)
 
 

@@ -17,6 +17,7 @@ from gateway.registry.store import RegistryStore
 def configuration(folder: pathlib.Path, files: Sequence[pathlib.Path] = (), **registry):
     """Loopback is allowed here: that is where the tests' services are."""
     conf = options.load(["--state_path", str(folder)], [str(file) for file in files])
+    conf.set_override("allowed_networks", ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8"], "registry")
     conf.set_override("blocked_networks", ["127.0.0.2/32"], "registry")
     for name, value in registry.items():
         conf.set_override(name, value, "registry")

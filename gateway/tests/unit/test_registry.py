@@ -78,7 +78,8 @@ def test_who_does_not_answer_is_not_registered(registry, service):
 @pytest.mark.parametrize(
     ("host", "code"),
     [
-        ("localhost", "host"),
+        ("local host", "host"),
+        ("nowhere.invalid", "host"),
         ("example.org", "host"),
         ("127.1", "host"),
         ("0127.0.0.2", "host"),
@@ -92,6 +93,30 @@ def test_where_instances_may_not_be(registry, host, code):
     with pytest.raises(errors.Invalid) as caught:
         registry.register("p", wanted(host=host), verify=False)
     assert (caught.value.code, caught.value.field) == (f"gateway.registry.{code}", "host")
+
+
+def test_outside_of_the_operators_networks_the_host_is_a_server_of_the_project(conf, registry):
+    conf.set_override("allowed_networks", [], "registry")
+    foreign = registered.registry(conf)
+    with registered.service() as service:
+        for owner in ({}, {"owner": {"127.0.0.9": "other"}.get}):
+            with pytest.raises(errors.Invalid) as caught:
+                foreign.register("p", wanted(service.port), **owner)
+            assert (caught.value.code, caught.value.field) == ("gateway.registry.host_foreign", "host")
+        assert service.asked == []
+        own = foreign.register("p", wanted(service.port), owner={"127.0.0.1": "server"}.get)
+        assert own.server_id == "server"
+
+
+def test_a_host_name_is_for_the_operators_networks(conf, registry):
+    with registered.service() as service:
+        assert registry.register("p", wanted(service.port, host="LOCALHOST")).host == "localhost"
+        conf.set_override("allowed_networks", [], "registry")
+        with pytest.raises(errors.Invalid) as caught:
+            registered.registry(conf).register(
+                "p", wanted(service.port, host="localhost"), owner={"127.0.0.1": "server"}.get
+            )
+    assert caught.value.code == "gateway.registry.host_foreign"
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,24 @@
+import concurrent.futures
 import contextlib
 import datetime
 import ipaddress
+import pathlib
 import socket
 import ssl
 import threading
 import time
 
+import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from gateway.registry import checks
-from gateway.registry.model import Check
-from gateway.tests.registered import service
+from gateway.registry import checks, guard
+from gateway.registry.checks import http
+from gateway.registry.model import Check, Kind
+from gateway.tests.registered import configuration, service
 
 UP = b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"up": true}'
 DOWN = b'{"up": false}'
@@ -51,7 +56,7 @@ DOWN = b'{"up": false}'
     ],
 )
 def test_what_passes(answer, expected):
-    assert checks.judge_answer(answer, ended=True) == expected
+    assert http.judge_answer(answer, True, Check()) == expected
 
 
 def test_an_answer_is_judged_as_soon_as_it_is_whole():
@@ -59,7 +64,7 @@ def test_an_answer_is_judged_as_soon_as_it_is_whole():
     chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nd\r\n{"up": false}\r\n0\r\n\r\n'
     for answer, last in ((UP, len(UP)), (chunked, len(chunked) - 2)):
         for end in range(len(answer)):
-            assert (checks.judge_answer(answer[:end], ended=False) is None) == (end < last), end
+            assert (http.judge_answer(answer[:end], False, Check()) is None) == (end < last), end
 
 
 @pytest.mark.parametrize(
@@ -72,7 +77,7 @@ def test_an_answer_is_judged_as_soon_as_it_is_whole():
     ],
 )
 def test_the_request(place, host_header):
-    first, *headers = checks.request(*place, "/up?x=1").split(b"\r\n")
+    first, *headers = http.request(*place, "/up?x=1").split(b"\r\n")
     assert first == b"GET /up?x=1 HTTP/1.1"
     assert b"Host: " + host_header in headers
     assert b"Connection: close" in headers
@@ -189,3 +194,82 @@ def tls(folder):
             secured.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello")
 
     return serve
+
+
+@pytest.mark.parametrize(
+    ("answer", "check", "expected"),
+    [
+        (b"HTTP/1.1 404 No\r\n\r\n", Check(status=(404,)), (True, "404 Not Found")),
+        (UP, Check(status=(204, 404)), (False, "200 OK")),
+        (UP, Check(body='"up"'), (True, "200 OK")),
+        (UP, Check(body="down"), (False, "the body has no 'down'")),
+        (UP, Check(body_pattern="^.{5}: t"), (True, "200 OK")),
+        (UP, Check(body_pattern="x+"), (False, "nothing in the body matches 'x+'")),
+        ("HTTP/1.1 200 OK\r\n\r\ngrüßt".encode(), Check(body="ü", body_pattern="r.ßt$"), (True, "200 OK")),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\n\xff\xfe",
+            Check(body_pattern="a"),
+            (False, "nothing in the body matches 'a'"),
+        ),
+        (b"HTTP/1.1 500 No\r\n\r\n" + DOWN, Check(status=(500,)), (False, 'answered {"up": false}')),
+    ],
+)
+def test_what_a_check_looks_for(answer, check, expected):
+    assert http.judge_answer(answer, True, check) == expected
+
+
+def test_a_connection_is_enough_for_tcp():
+    with scripted(silent) as port:
+        assert checks.probe("http", "127.0.0.1", port, Check(kind=Kind.TCP)).output == "connected"
+    reading = checks.probe("http", "127.0.0.1", port, Check(kind=Kind.TCP))
+    assert (reading.ok, reading.output) == (False, "connection refused")
+
+
+def test_no_port_is_kept_after_a_check():
+    """Closed politely, 28,000 checks a minute would be all that this host could make of one address."""
+    with service() as up:
+        assert probe(up.port).ok
+        lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()
+        time_wait = [line for line in lines if f":{up.port:04X}" in line and line.split()[3] == "06"]
+    assert time_wait == []
+
+
+def test_grpc_health():
+    servicer = health.HealthServicer()
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    check = Check(kind=Kind.GRPC, service="books")
+    seen = [checks.probe("http", "127.0.0.1", port, check)]
+    for state in (health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING):
+        servicer.set("books", state)
+        seen.append(checks.probe("http", "127.0.0.1", port, check))
+    server.stop(None).wait()
+    assert [(r.ok, r.output) for r in seen] == [
+        (False, "NOT_FOUND: "),
+        (True, "SERVING"),
+        (False, "NOT_SERVING"),
+    ]
+    assert checks.probe("http", "127.0.0.1", port, check).output.startswith("UNAVAILABLE: ")
+
+
+def test_a_name_is_guarded_where_it_leads(tmp_path):
+    """Whatever it pointed to when it was registered."""
+    conf = configuration(tmp_path)
+    with service() as up:
+        for allowed, blocked, expected in (
+            ("127.0.0.0/8", "10.0.0.0/8", "200 OK"),
+            (
+                "10.0.0.0/8",
+                "10.0.0.0/8",
+                "localhost is 127.0.0.1, which is not in [registry] allowed_networks",
+            ),
+            ("127.0.0.0/8", "127.0.0.1/32", "localhost is in 127.0.0.1/32 of [registry] blocked_networks"),
+        ):
+            conf.set_override("allowed_networks", [allowed], "registry")
+            conf.set_override("blocked_networks", [blocked], "registry")
+            check = Check(path="/up")
+            reading = checks.probe("http", "localhost", up.port, check, guarded=guard.Guard(conf))
+            assert (reading.ok, reading.output) == (expected == "200 OK", expected)
+        assert up.asked == ["/up"]

@@ -1,74 +1,83 @@
-"""One health check over HTTP: what is asked, how the answer is judged, and both ways to do it.
+"""One health check over HTTP: what is asked, and how the answer is judged.
 
-A request is written by hand to an asyncio stream. Measured on one core with a new connection for each check,
-asyncio streams make 7,000 checks a second (14,000 and more on uvloop), aiohttp 3,700, requests 1,500: a
-health check needs so little of HTTP that a client library is most of its cost. Nothing is followed, pooled or
-retried; the address that was registered is the address that is connected to.
-
-Whoever answers may mean harm: what is read, parsed and kept is bounded in bytes, pieces and time.
+A request is written by hand to an asyncio Protocol: a health check needs so little of HTTP that a client
+library is most of its cost (benchmarks/health_checks.py).
 """
 
 import asyncio
-import errno
 import functools
 import http
 import importlib.metadata
 import json
-import os
 import ssl
-import time
 
-from gateway.registry.model import Check, Reading
+import re2
 
-MAX_OUTPUT = 4096
+from gateway.registry.checks import tcp
+from gateway.registry.model import Check
+
 MAX_ANSWER = 64 * 1024  # bytes of head and body that are read
 _MAX_HEAD = 16 * 1024  # bytes
 _MAX_PIECES = 256  # reads of one answer: each is judged from its start
 _MAX_INTERIM = 5  # answers 1xx before the real one
+_MAX_SEARCHED = 16 * 1024  # bytes of the body in which a pattern is looked for
+_MAX_PATTERN = 128 * 1024  # bytes of RE2's program: what its cost grows with
 _PATIENCE = 0.5  # seconds for the other side's goodbye under TLS
-
-#: Faults of this host, which say nothing of the instance.
-_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _USER_AGENT = f"gateway/{importlib.metadata.version('gateway')}"
 
 Verdict = tuple[bool, str]
 
 
-def probe(proto: str, host: str, port: int, check: Check, verify_tls: bool = False) -> Reading:
-    """One check from a thread that runs no event loop; takes at most ``check.timeout`` seconds.
-    Raises OSError for a fault of this host's own."""
-    return asyncio.run(read(proto, host, port, check, verify_tls))
-
-
-async def read(proto: str, host: str, port: int, check: Check, verify_tls: bool = False) -> Reading:
-    """``probe`` for the monitor, on its loop. ``host`` is an IP address, so nothing is resolved."""
-    began = time.monotonic()
+async def exchange(proto: str, host: str, address: str, port: int, check: Check, verify_tls: bool) -> Verdict:
+    """Asks ``address``; ``host`` is what the request and TLS call it. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    verdict = loop.create_future()
+    tls = {}
+    if proto == "https":
+        tls = {"ssl": _tls(verify_tls), "ssl_shutdown_timeout": _PATIENCE, "server_hostname": host}
+    asked = request(proto, host, port, check.path)
+    transport, _ = await loop.create_connection(
+        lambda: _Exchange(asked, check, verdict), address, port, **tls
+    )
     try:
-        async with asyncio.timeout(check.timeout):
-            ok, output = await _exchange(proto, host, port, check.path, verify_tls)
-    except OSError as error:
-        if error.errno in _OURS:
-            raise
-        ok, output = False, _failure(error, check.timeout)
-    return Reading(ok, output[:MAX_OUTPUT], time.time(), time.monotonic() - began)
-
-
-async def _exchange(proto: str, host: str, port: int, path: str, verify_tls: bool) -> Verdict:
-    tls = {"ssl": _tls(verify_tls), "ssl_shutdown_timeout": _PATIENCE} if proto == "https" else {}
-    reader, writer = await asyncio.open_connection(host, port, **tls)
-    try:
-        writer.write(request(proto, host, port, path))
-        answer = b""
-        for _ in range(_MAX_PIECES):
-            part = await reader.read(MAX_ANSWER - len(answer))
-            answer += part
-            verdict = judge_answer(answer, ended=not part or len(answer) >= MAX_ANSWER)
-            if verdict is not None:
-                return verdict
-        return False, f"answered in more than {_MAX_PIECES} pieces"
+        return await verdict
     finally:
-        writer.transport.abort()  # all is written and read; a TLS goodbye would hold the socket
+        tcp.reset(transport)  # all is written and read; a TLS goodbye would hold the socket
+
+
+class _Exchange(asyncio.Protocol):
+    """One request, and ``verdict`` as soon as enough of its answer is there."""
+
+    def __init__(self, asked: bytes, check: Check, verdict: asyncio.Future[Verdict]):
+        self._asked = asked
+        self._check = check
+        self._verdict = verdict
+        self._answer = b""
+        self._pieces = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        transport.write(self._asked)
+
+    def data_received(self, data: bytes) -> None:
+        self._pieces += 1
+        self._answer += data[: MAX_ANSWER - len(self._answer)]
+        self._judge(ended=len(self._answer) >= MAX_ANSWER)
+        if self._pieces >= _MAX_PIECES and not self._verdict.done():
+            self._verdict.set_result((False, f"answered in more than {_MAX_PIECES} pieces"))
+
+    def eof_received(self) -> None:
+        self._judge(ended=True)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if isinstance(error, OSError) and not self._verdict.done():
+            self._verdict.set_exception(error)
+        self._judge(ended=True)
+
+    def _judge(self, ended: bool) -> None:
+        verdict = None if self._verdict.done() else judge_answer(self._answer, ended, self._check)
+        if verdict is not None:
+            self._verdict.set_result(verdict)
 
 
 @functools.cache
@@ -80,6 +89,7 @@ def _tls(verify: bool) -> ssl.SSLContext:
     return context
 
 
+@functools.lru_cache(65536)
 def request(proto: str, host: str, port: int, path: str) -> bytes:
     """``path`` holds printable ASCII only (``model.PATH_PATTERN``)."""
     name = f"[{host}]" if ":" in host else host
@@ -90,10 +100,23 @@ def request(proto: str, host: str, port: int, path: str) -> bytes:
     ).encode("ascii")
 
 
-def judge_answer(answer: bytes, ended: bool, interim: int = 0) -> Verdict | None:
+@functools.lru_cache(4096)
+def pattern(text: str) -> re2._Regexp:
+    """In time that grows with the body's length alone, whatever is written. Raises ValueError."""
+    options = re2.Options()
+    options.max_mem, options.never_capture, options.log_errors = _MAX_PATTERN, True, False
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        reason = error.args[0]
+        raise ValueError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else reason) from None
+
+
+def judge_answer(answer: bytes, ended: bool, check: Check, interim: int = 0) -> Verdict | None:
     """Whether the answer so far passes, and what was seen; None: more of it must be read.
 
-    2xx passes, unless the body is a JSON object with ``"up": false``. ``ended``: nothing more will come.
+    2xx passes, or what ``check.status`` names; the body must hold what the check looks for, and be no JSON
+    object with ``"up": false``. ``ended``: nothing more will come.
     """
     head, gap, body = answer.partition(b"\r\n\r\n")
     if len(head) > _MAX_HEAD or interim > _MAX_INTERIM:
@@ -104,15 +127,25 @@ def judge_answer(answer: bytes, ended: bool, interim: int = 0) -> Verdict | None
     if status is None:
         return _headless(answer)
     if status < 200:  # an interim answer; the real one follows
-        return judge_answer(body, ended, interim + 1)
-    if not 200 <= status < 300:
+        return judge_answer(body, ended, check, interim + 1)
+    if not (status in check.status if check.status else 200 <= status < 300):
         return False, _status_line(status, reason)
     content = b"" if status in (204, 205) else _content(headers, body, ended)
     if content is None:
         return None
+    missing = _missing(content, check)
+    return missing is None, missing or _status_line(status, reason)
+
+
+def _missing(content: bytes, check: Check) -> str | None:
+    """What is wrong with the body."""
     if _says_down(content):
-        return False, 'answered {"up": false}'
-    return True, _status_line(status, reason)
+        return 'answered {"up": false}'
+    if check.body and check.body.encode() not in content:
+        return f"the body has no {check.body!r}"
+    if check.body_pattern and not pattern(check.body_pattern).search(content[:_MAX_SEARCHED]):
+        return f"nothing in the body matches {check.body_pattern!r}"
+    return None
 
 
 def _headless(answer: bytes) -> Verdict:
@@ -172,15 +205,3 @@ def _says_down(content: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and value.get("up") is False
-
-
-def _failure(error: OSError, timeout: float) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
-    if error.errno:
-        return os.strerror(error.errno).lower()
-    if isinstance(error, TimeoutError):
-        return f"timed out after {timeout:g} s"
-    return str(error).lower() or "closed the connection without an answer"
