@@ -134,7 +134,7 @@ class Registry:
         """A signature for a service that registers itself: for any host and port, or those given. ``about``:
         port, version. Raises Invalid for a host where instances may not be."""
         if host is not None:
-            about["host"] = self._allowed(host)
+            about["host"], _ = self._allowed(host, owner=None)
         return self._signer.mint(project_id=project_id, type=type, **about)
 
     def public_keys(self) -> dict:
