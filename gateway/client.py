@@ -4,14 +4,21 @@ It takes and gives the plain dicts of the API, and raises one exception: ApiErro
 imported.
 """
 
+import contextlib
+import json
 import re
+import time
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+import requests
+import sseclient
 from keystoneauth1 import adapter, exceptions, session
 
 SERVICE_TYPE = "gateway"
+_PATIENCE = 60.0  # seconds that a gateway may be away, being restarted, while its events are read
+_RETRY = 1.0
 
 
 class ApiError(Exception):
@@ -151,8 +158,15 @@ class Gateway:
         self._call("DELETE", _path("/v1/deployments", deployment_id))
 
     def deployment_log(self, deployment_id: str) -> list[dict]:
-        """[{"at", "step", "target", "text"}], oldest first."""
+        """[{"at", "step", "target", "text", "id"}], oldest first."""
         return list(self._pages(_path("/v1/deployments", deployment_id) + "/log", "log"))
+
+    def follow_deployment_log(self, deployment_id: str) -> Iterator[tuple[str, dict]]:
+        """(event, data) as they happen, from the beginning, until the deployment has ended: "log" with a
+        line's {"at", "step", "target", "text"}, "step" {"at", "step", "target", "state", "detail"}, "status"
+        {"at", "status"}, and last "end" {"status", "fault"}, whose status is "deleted" where nothing is left.
+        A connection that breaks is made again, for up to a minute."""
+        return self._events(_path("/v1/deployments", deployment_id) + "/log", {"follow": "true"}, "end")
 
     # The registry
 
@@ -190,6 +204,30 @@ class Gateway:
         return self._json("POST", "/registry/service", json=instance)
 
     # HTTP
+
+    def _events(self, path: str, query: dict[str, str], last: str) -> Iterator[tuple[str, dict]]:
+        """Server-sent events until one called ``last``, each once, whatever becomes of the connections."""
+        seen, deadline = None, time.monotonic() + _PATIENCE
+        while True:
+            try:
+                headers = {"Accept": "text/event-stream", **({"Last-Event-ID": seen} if seen else {})}
+                response = self._call("GET", path, params=query, headers=headers, stream=True)
+                with contextlib.closing(response):
+                    for event in sseclient.SSEClient(response).events():
+                        data = json.loads(event.data)
+                        seen, deadline = event.id, time.monotonic() + _PATIENCE
+                        yield event.event, data
+                        if event.event == last:
+                            return
+                if response.status_code == 204:  # all was seen
+                    return
+            except (requests.RequestException, json.JSONDecodeError):  # broke off while it was read
+                pass
+            except ApiError as error:
+                away = error.code == "client.unreachable" or error.status in (502, 503, 504)
+                if not away or time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY)
 
     def _pages(self, path: str, name: str) -> Iterator[dict]:
         query: dict[str, str] = {}

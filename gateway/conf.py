@@ -25,6 +25,20 @@ _api = [
     cfg.PortOpt("port", default=8790, help="Port to listen on."),
     cfg.IntOpt("workers", default=2, min=1, help="API processes."),
     cfg.IntOpt("threads", default=8, min=1, help="Requests that one process works on at the same time."),
+    cfg.IntOpt(
+        "max_waiters",
+        default=1000,
+        min=0,
+        help="Requests that may wait in one process for something to happen (followed logs, the change "
+        "feed), besides those that it works on; each has a thread, of about 0.1 MB.",
+    ),
+    cfg.FloatOpt(
+        "heartbeat",
+        default=15,
+        min=0.1,
+        help="Seconds after which a request that waits is sent a sign of life, by which it is also found out "
+        "that a client has gone.",
+    ),
     cfg.URIOpt(
         "public_url", schemes=["http", "https"], help="How clients reach the API; default: from the request."
     ),

@@ -22,6 +22,7 @@ from oslo_log import log
 from gateway import conf as options
 from gateway import vault
 from gateway.api import app as api
+from gateway.api.waiting import Waiting
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
 from gateway.deploy.engine import Engine
@@ -51,6 +52,7 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
         sessions=Sessions(conf),
         deployments=DeploymentStore(database, opened, pathlib.Path(conf.state_path) / "artifacts"),
         registry=Registry(conf, RegistryStore(database), Signer(conf, opened, database)),
+        waiting=Waiting(conf),
     )
 
 
@@ -70,16 +72,22 @@ class Api(cotyledon.Service):
         self._stop = WorkerSignal()
         self._drained = threading.Event()
         self._stop.add_cb(self._drained.set)  # called once every request under way is answered
+        self._parts: api.Parts | None = None
 
     def run(self) -> None:
-        serve_wsgi(wsgi_application(self._conf), self._listener, self._conf.api.threads, self._stop)
+        self._parts = parts(self._conf)
+        serve_wsgi(api.application(self._parts), self._listener, self._conf, self._stop)
 
     def terminate(self) -> None:
+        if self._parts is not None:
+            self._parts.waiting.close()
         self._stop.set()
         self._drained.wait()
 
 
-def serve_wsgi(application: Callable, listener: SocketHolder, threads: int, stop: WorkerSignal) -> None:
+def serve_wsgi(
+    application: Callable, listener: SocketHolder, conf: cfg.ConfigOpts, stop: WorkerSignal
+) -> None:
     """Starts granian's worker in this process and returns; ``stop.set()`` drains and ends it."""
     worker = WSGIWorker(
         1,  # worker id
@@ -87,9 +95,9 @@ def serve_wsgi(application: Callable, listener: SocketHolder, threads: int, stop
         None,  # IPC, for metrics
         1,  # I/O threads
         16,  # their blocking threads
-        threads,
+        conf.api.threads + conf.api.max_waiters,
         30,  # idle seconds of a thread
-        1024,  # backpressure: requests that may wait for a thread
+        1024 + conf.api.max_waiters,  # backpressure: connections
         "auto",
         HTTP1Settings(),
         HTTP2Settings(),

@@ -16,6 +16,7 @@ from gateway.api.networks import Networks
 from gateway.api.registry import Registry as RegistryRoot
 from gateway.api.root import V1, Root
 from gateway.api.servers import Servers
+from gateway.api.waiting import Waiting
 from gateway.cloud.sessions import Sessions
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.registry import Registry
@@ -29,6 +30,7 @@ class Parts:
     sessions: Sessions
     deployments: DeploymentStore
     registry: Registry
+    waiting: Waiting
 
 
 class _Request(pecan.Request):

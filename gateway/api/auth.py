@@ -16,12 +16,14 @@ ENFORCER = "gateway.enforcer"
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """The caller. ``auth`` is the token as a keystoneauth plugin, good for calls in the caller's name."""
+    """The caller. ``expires_at`` (seconds since the epoch) is the token's end; ``auth`` is the token as a
+    keystoneauth plugin, good for calls in the caller's name."""
 
     project_id: str
     user_id: str
     roles: tuple[str, ...]
     request_id: str
+    expires_at: float
     auth: plugin.BaseAuthPlugin = dataclasses.field(repr=False)
 
 
@@ -40,16 +42,18 @@ def authorize(request: webob.Request, rule: str) -> Context:
         )
     enforcer: oslo_policy.Enforcer = environ[ENFORCER]
     enforcer.authorize(rule, {"project_id": seen.project_id}, seen, do_raise=True)
+    token = _as_plugin(environ)
     return Context(
         project_id=seen.project_id,
         user_id=seen.user_id,
         roles=tuple(seen.roles),
         request_id=environ["openstack.request_id"],
-        auth=_as_plugin(environ),
+        expires_at=token.auth_ref.expires.timestamp(),
+        auth=token,
     )
 
 
-def _as_plugin(environ: dict) -> plugin.BaseAuthPlugin:
+def _as_plugin(environ: dict) -> access_plugin.AccessInfoPlugin:
     """The caller's token and nothing else: keystonemiddleware's own plugin would send a service token along,
     which OpenStack refuses where the gateway's user has no role ``service`` (a gateway of one's own)."""
     token = access.create(body=environ["keystone.token_info"], auth_token=environ["HTTP_X_AUTH_TOKEN"])

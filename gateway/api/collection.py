@@ -62,7 +62,7 @@ def page(
     if len(found) > most:
         query = urllib.parse.urlencode({"limit": most, "marker": found[most - 1].id})
         base = (conf.api.public_url or pecan.request.host_url).rstrip("/")
-        answer[f"{name}_links"] = [{"rel": "next", "href": f"{base}/v1/{name}?{query}"}]
+        answer[f"{name}_links"] = [{"rel": "next", "href": f"{base}{pecan.request.path}?{query}"}]
     return answer
 
 

@@ -10,9 +10,17 @@ import pecan
 from gateway import errors
 from gateway.api import wish
 from gateway.api.collection import PAGE, Collection, page
-from gateway.api.expose import expose, isoformat
+from gateway.api.expose import expose, isoformat, wants_events
+from gateway.api.log import Following
+from gateway.api.waiting import last_event_id
 from gateway.deploy import flow
-from gateway.deploy.model import UNFINISHED, Deployment, Spec, Status, Target
+from gateway.deploy.model import UNFINISHED, Deployment, LogLine, Spec, Status, Target
+
+#: Lines have numbers for ids.
+LOG_PAGE = {
+    **PAGE,
+    "marker": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "error": "must be the id of a line."},
+}
 
 
 class Deployments(Collection):
@@ -24,6 +32,7 @@ class Deployments(Collection):
         self._conf = parts.conf
         self._sessions = parts.sessions
         self._store = parts.deployments
+        self._following = Following(parts.deployments, parts.waiting)
 
     @expose(policy="gateway:deployments:get", query=PAGE)
     def get_all(self, context, limit=None, marker=None):
@@ -61,12 +70,15 @@ class Deployments(Collection):
         self._store.move(id, Status.DELETING, [*UNFINISHED, Status.SUCCEEDED, Status.FAILED])
         return {"deployment": _view(self._store.deployment(id, context.project_id))}
 
-    @expose(policy="gateway:deployments:get")
-    def get_log(self, id, context):
-        """What the steps and the remote commands printed, oldest first."""
+    @expose(policy="gateway:deployments:get", query={**LOG_PAGE, "follow": {"type": "boolean"}}, streams=True)
+    def get_log(self, id, context, limit=None, marker=0, follow=False):
+        """What the steps and the remote commands printed, oldest first; followed: see gateway.api.log."""
         self._store.deployment(id, context.project_id)
-        lines = map(dataclasses.asdict, self._store.read_log(id))
-        return {"log": [{**line, "at": isoformat(line["at"])} for line in lines]}
+        if follow or wants_events(pecan.request):
+            after = last_event_id(pecan.request)
+            return self._following.follow(id, marker if after is None else after, context)
+        fetch = functools.partial(self._store.read_log, id)
+        return page("log", self._conf, fetch, _line, limit, marker)
 
     def _stored(self, context, spec: Spec, secrets: dict, trust_id: str) -> Deployment:
         now = time.time()
@@ -90,6 +102,16 @@ class Deployments(Collection):
             self._sessions.delete_trust(trust_id)
             raise
         return deployment
+
+
+def _line(line: LogLine) -> dict:
+    return {
+        "at": isoformat(line.at),
+        "step": line.step,
+        "target": line.target,
+        "text": line.text,
+        "id": line.id,
+    }
 
 
 def _summary(deployment: Deployment) -> dict:

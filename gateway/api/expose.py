@@ -40,6 +40,7 @@ STATUS: dict[type[errors.GatewayError], int] = {
 #: What the body of an error says besides ``errors``, from the request, the status and the message.
 Fault = Callable[[webob.Request, int, str], dict[str, Any]]
 _FAULT = "gateway.fault"
+_EVENTS = "text/event-stream"
 
 
 def expose(
@@ -48,6 +49,7 @@ def expose(
     body: dict | None = None,
     query: dict[str, Any] | None = None,
     status: int = 200,
+    streams: bool = False,
     fault: Fault | None = None,
 ) -> Callable:
     """Make a controller method an endpoint.
@@ -56,7 +58,8 @@ def expose(
     ``body``: a JSON Schema; the method is called with ``body=``. ``query``: property schemas of the query
     parameters that are allowed (all arrive as text; integers and booleans are converted), given as keywords.
     The method gets ``context`` (gateway.api.auth.Context) as its keyword where ``policy`` is set, and returns
-    what becomes JSON, or None for an empty answer. ``fault``: what an error's body says besides its errors.
+    what becomes JSON, None for an empty answer, or a whole webob.Response. ``streams``: server-sent events
+    may be asked for (``wants_events``), too. ``fault``: what an error's body says besides its errors.
     """
 
     def decorate(method: Callable) -> Callable:
@@ -75,9 +78,16 @@ def expose(
             return _encoded(method(self, *segments, **arguments))
 
         endpoint.rule = policy
+        if streams:
+            endpoint = pecan.expose(content_type=_EVENTS)(endpoint)
         return pecan.expose(content_type="application/json")(endpoint)
 
     return decorate
+
+
+def wants_events(request: webob.Request) -> bool:
+    """By its Accept header, as Pecan has judged it."""
+    return request.pecan["content_type"] == _EVENTS
 
 
 def _encoded(result: Any) -> Any:
@@ -85,6 +95,8 @@ def _encoded(result: Any) -> Any:
         pecan.response.content_type = None
         pecan.response.body = b""
         return pecan.response
+    if isinstance(result, webob.Response):
+        return result
     return _json(result)
 
 

@@ -22,7 +22,7 @@ GET      /v1/deployments                                  the project's deployme
 POST     /v1/deployments                                  deploy a service
 GET      /v1/deployments/{deployment}                     one, with its steps
 DELETE   /v1/deployments/{deployment}                     undeploy
-GET      /v1/deployments/{deployment}/log                 what its steps printed
+GET      /v1/deployments/{deployment}/log                 what its steps printed; ?follow=true streams it
 GET      /registry/health                                 is the registry up
 GET      /registry/service/types                          service types
 GET      /registry/service/types/{type}                   instances of a type

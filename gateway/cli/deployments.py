@@ -46,6 +46,18 @@ def log_line(entry: dict) -> str:
     return f"{entry['at'][11:19]} {entry['step']}{_target(entry)}: {entry['text'].rstrip()}"
 
 
+def _event_line(event: str, data: dict, deployment: dict) -> str:
+    if event == "log":
+        return log_line(data)
+    if event == "step":
+        detail = f": {data['detail']}" if data["detail"] else ""
+        return f"{data['at'][11:19]} {data['step']}{_target(data)} {data['state']}{detail}"
+    if event == "status":
+        return f"{data['at'][11:19]} {title(deployment)} is {data['status']}"
+    fault = data["fault"]
+    return fault_line({**deployment, **data}) if fault else f"{title(deployment)}: {data['status']}"
+
+
 def _target(entry: dict) -> str:
     return "" if entry["target"] is None else f" #{entry['target']}"
 
@@ -110,10 +122,19 @@ class ShowLog(Command):
     """Show what the steps of a deployment and their remote commands printed"""
 
     def get_parser(self, prog_name):
-        return _with_name(super().get_parser(prog_name))
+        parser = _with_name(super().get_parser(prog_name))
+        parser.add_argument(
+            "-f", "--follow", action="store_true", help="go on until it has ended, and show its steps, too"
+        )
+        return parser
 
     def take_action(self, parsed_args):
-        for entry in self.gateway.deployment_log(find(self.gateway, parsed_args.deployment)["id"]):
+        found = find(self.gateway, parsed_args.deployment)
+        if parsed_args.follow:
+            for event, data in self.gateway.follow_deployment_log(found["id"]):
+                self.say(_event_line(event, data, found))
+            return
+        for entry in self.gateway.deployment_log(found["id"]):
             self.say(log_line(entry))
 
 

@@ -132,10 +132,15 @@ def _tupled(kept: dict) -> dict:
 
 @dataclasses.dataclass(frozen=True)
 class LogLine:
+    """What a step printed (``state`` None); or that a step, or the deployment (``step`` None), came to stand
+    at ``state``, with the step's detail as its text."""
+
+    id: int
     at: float
-    step: str
+    step: str | None
     target: int | None
     text: str
+    state: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from gateway import errors
 from gateway.db import Database, Sealed, metadata
 from gateway.db.owner import owner_id
-from gateway.deploy import guest
+from gateway.deploy import guest, log
 from gateway.deploy.model import (
     UNFINISHED,
     Access,
@@ -93,17 +93,6 @@ targets = sa.Table(
     sa.Column("keys", Sealed),
 )
 
-log = sa.Table(
-    "deployment_log",
-    metadata,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    _of_deployment(nullable=False, index=True),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("step", sa.String(32), nullable=False),
-    sa.Column("target", sa.Integer),
-    sa.Column("text", sa.Text, nullable=False),
-)
-
 server_access = sa.Table(
     "server_access",
     metadata,
@@ -158,6 +147,7 @@ class DeploymentStore:
                 targets.insert(),
                 [{"deployment_id": deployment.id, **dataclasses.asdict(target)} for target in kept_targets],
             )
+            log.tell_status(connection, deployment.id, deployment.status)
 
     def deployment(self, id: str, project_id: str | None = None) -> Deployment:
         """With its steps and targets. ``project_id`` None: the engine asks. Raises NotFound."""
@@ -246,6 +236,8 @@ class DeploymentStore:
                 .where(deployments.c.id == id, deployments.c.status.in_(tuple(since)))
                 .values(status=to, updated_at=time.time())
             )
+            if done.rowcount == 1:
+                log.tell_status(connection, id, to)
             return done.rowcount == 1
 
     def set_flow(self, id: str, flow_id: str | None) -> None:
@@ -287,18 +279,22 @@ class DeploymentStore:
                 )
                 .values(**values)
             )
+            if "state" in values:
+                log.tell_step(connection, id, name, target, values["state"], values.get("detail", ""))
 
     def close_steps(self, id: str) -> None:
         """Once all is taken back: no step that was done, or was being reverted, still stands."""
+        standing = sa.and_(
+            steps.c.deployment_id == id,
+            steps.c.state.in_([StepState.DONE, StepState.RUNNING, StepState.REVERTING]),
+        )
         with self._database.write() as connection:
-            connection.execute(
-                steps.update()
-                .where(
-                    steps.c.deployment_id == id,
-                    steps.c.state.in_([StepState.DONE, StepState.RUNNING, StepState.REVERTING]),
-                )
-                .values(state=StepState.REVERTED)
-            )
+            closed = connection.execute(
+                sa.select(steps.c.name, steps.c.target).where(standing).order_by(steps.c.position)
+            ).all()
+            connection.execute(steps.update().where(standing).values(state=StepState.REVERTED))
+            for name, target in closed:
+                log.tell_step(connection, id, name, target, StepState.REVERTED)
 
     def target(self, id: str, number: int) -> Target:
         with self._database.read() as connection:
@@ -335,19 +331,24 @@ class DeploymentStore:
 
     def write_log(self, id: str, step: str, target: int | None, text: str) -> None:
         with self._database.write() as connection:
-            connection.execute(
-                log.insert(),
-                {"deployment_id": id, "at": time.time(), "step": step, "target": target, "text": text},
-            )
+            log.write(connection, id, step, target, text)
 
-    def read_log(self, id: str) -> list[LogLine]:
+    def read_log(self, id: str, limit: int | None = None, marker: int = 0) -> list[LogLine]:
+        """What was printed, after the line ``marker``."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                sa.select(log.c.at, log.c.step, log.c.target, log.c.text)
-                .where(log.c.deployment_id == id)
-                .order_by(log.c.id)
-            )
-            return [LogLine(*row) for row in rows]
+            return log.lines(connection, id, limit, marker)
+
+    def follow_log(self, id: str, after: int, limit: int) -> tuple[Deployment, list[LogLine]]:
+        """Also the changes of steps and of the status; if the deployment, which is read first, has ended,
+        then nothing follows the last of them. Raises NotFound."""
+        deployment = self.deployment(id)
+        with self._database.read() as connection:
+            return deployment, log.everything(connection, id, after, limit)
+
+    def log_ends(self, ids: Iterable[str]) -> dict[str, int]:
+        """The id of the last entry of each deployment that is there."""
+        with self._database.read() as connection:
+            return log.ends(connection, ids)
 
     # Ways into servers
 

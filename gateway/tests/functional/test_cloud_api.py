@@ -129,8 +129,8 @@ def parts(tmp_path, openstack):
 def call(parts):
     application = api.application(parts)
 
-    def send(method, path, body=None, roles="member+reader"):
-        request = webob.Request.blank(path, method=method)
+    def send(method, path, body=None, roles="member+reader", **headers):
+        request = webob.Request.blank(path, method=method, headers=headers)
         if roles:
             # keystonemiddleware's in-process cache outlives a test: a token is used by one test only
             request.headers["X-Auth-Token"] = f"{roles}-{id(application)}"
