@@ -199,9 +199,41 @@ class Gateway:
         """The keys that verify the gateway's signatures, as a JWKS."""
         return self._json("GET", "/registry/.well-known/jwks.json")
 
+    def find_instances(
+        self,
+        *,
+        type: str | None = None,
+        version: str | None = None,
+        health: str | None = None,
+        tag: str | None = None,
+    ) -> list[dict]:
+        """Of all types where none is given. ``version``: that very one, or a range: "~1.2" is any 1.2.x."""
+        asked = {"type": type, "version": version, "health": health, "tag": tag}
+        query = {name: value for name, value in asked.items() if value is not None}
+        return list(self._pages("/registry/service", "services", **query))
+
     def register(self, instance: dict) -> dict:
-        """{"status": "OK", "message": "OK", "instance": "hello-0"}; raises ApiError where it is refused."""
+        """{"status": "OK", "message": "OK", "instance": "hello-0", "change": "created", "index": 1}; raises
+        ApiError where it is refused."""
         return self._json("POST", "/registry/service", json=instance)
+
+    def replace_instance(self, name: str, instance: dict) -> dict:
+        """As a whole: what ``instance`` leaves out is as in a new one. {"instance", "change": "changed",
+        "index"}; the change is None where it was so already."""
+        return self._json("PUT", _path("/registry/service", name), json=instance)
+
+    def update_instance(self, name: str, changes: dict) -> dict:
+        """Only what ``changes`` has; answers as ``replace_instance`` does."""
+        return self._json("PATCH", _path("/registry/service", name), json=changes)
+
+    def set_maintenance(self, name: str, enabled: bool, reason: str = "") -> dict:
+        """Takes it out, or lets it in again once it passes; answers as ``replace_instance`` does."""
+        body = {"enabled": enabled, **({"reason": reason} if reason else {})}
+        return self._json("PUT", _path("/registry/service", name) + "/maintenance", json=body)
+
+    def remove_instance(self, name: str) -> dict:
+        """{"instance", "change": "removed", "index"}"""
+        return self._json("DELETE", _path("/registry/service", name))
 
     # HTTP
 
@@ -229,8 +261,7 @@ class Gateway:
                     raise
             time.sleep(_RETRY)
 
-    def _pages(self, path: str, name: str) -> Iterator[dict]:
-        query: dict[str, str] = {}
+    def _pages(self, path: str, name: str, **query: str) -> Iterator[dict]:
         while True:
             page = self._json("GET", path, params=query)
             yield from page[name]

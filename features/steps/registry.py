@@ -1,7 +1,9 @@
 """Web services that are registered, and how the registry chooses among them."""
 
 import collections
+import json
 import time
+import urllib.parse
 
 from behave import given, then, when
 from harness.asking import call, found
@@ -38,15 +40,88 @@ def step_register_as(context, who, name, type):
     _register(context, who, name, type)
 
 
-def _register(context, who, name, type):
+@when("{who:Who} adds the service {type:S} {version:S}")
+def step_add(context, who, type, version, tags="[]"):
+    """On a port of its own."""
+    step_web_service(context, "added", "200")
+    _register(context, who, "added", type, version=version, tags=json.loads(tags))
+
+
+@when("{who:Who} adds the service {type:S} {version:S} with the tags {tags:Json}")
+def step_add_tagged(context, who, type, version, tags):
+    step_add(context, who, type, version, tags)
+
+
+@when("{who:Who} searches for {type:S} without a version")
+def step_search(context, who, type):
+    call(context, who, "GET", "/registry/service", params={"type": type})
+
+
+@when("{who:Who} searches for {type:S} {version:S}")
+def step_search_version(context, who, type, version):
+    call(context, who, "GET", "/registry/service", params={"type": type, "version": version})
+
+
+@then("{count:d} services are found")
+def step_found(context, count):
+    services = found(context.answer, "services")
+    assert len(services) == count, services
+
+
+@then("{count:d} services are found, each of them {type:S} {version:S}")
+def step_found_each(context, count, type, version):
+    step_found(context, count)
+    for service in found(context.answer, "services"):
+        assert (service["type"], service["version"]) == (type, version), service
+
+
+@when("{who:Who} updates {name:S} to the version {version:S}")
+def step_update(context, who, name, version):
+    whole = call(context, who, "GET", f"/registry/service/{name}").json()
+    kept = {field: whole[field] for field in ("proto", "host", "port", "health")}
+    call(context, who, "PUT", f"/registry/service/{name}", json={**kept, "version": version})
+
+
+@when("{who:Who} removes {name:S}")
+def step_remove(context, who, name):
+    call(context, who, "DELETE", f"/registry/service/{name}")
+
+
+@when('{who:Who} follows "{place}"')
+def step_follow(context, who, place):
+    href = urllib.parse.urlsplit(found(context.answer, place))
+    call(context, who, "GET", f"{href.path}?{href.query}")
+
+
+def _register(context, who, name, type, **fields):
     web = context.web[name]
-    service = {"proto": "http", "type": type, "host": web.host, "port": web.port, "health": "/health"}
-    call(context, who, "POST", "/registry/service", json=service)
+    place = {"proto": "http", "type": type, "host": web.host, "port": web.port, "health": "/health"}
+    call(context, who, "POST", "/registry/service", json={**place, **fields})
+    context.add_cleanup(_forget, context.client, who, context.answer)
+
+
+def _forget(client, who, answer):
+    """Types begin anew in the next scenario."""
+    if answer.status_code == 201:
+        client.call(who, "DELETE", f"/registry/service/{answer.json()['instance']}")
 
 
 @then("of {calls:d} calls of GET {path:S} {first:d} name {name:S} and {second:d} name {other:S}")
 def step_shares(context, calls, path, first, name, second, other):
     _check_shares(context, calls, path, {name: first, other: second})
+
+
+@then("soon of {calls:d} calls of GET {path:S} {first:d} name {name:S}")
+def step_soon_share(context, calls, path, first, name):
+    """Once every API process has seen it."""
+    deadline = time.monotonic() + _SOON
+    while True:
+        try:
+            return _check_shares(context, calls, path, {name: first})
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 @then("of {calls:d} calls of GET {path:S} {first:d} name {name:S}")

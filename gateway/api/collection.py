@@ -1,6 +1,7 @@
 """What the collections of /v1 have in common: who answers a URL, pages of a list, references in bodies."""
 
 import concurrent.futures
+import operator
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
@@ -53,14 +54,17 @@ def page(
     view: Callable[[Any], dict],
     limit: int | None,
     marker: str | None,
+    mark: Callable[[Any], str] = operator.attrgetter("id"),
 ) -> dict:
     """One page as Nova writes it: {"flavors": […], "flavors_links": [{"rel": "next", "href": …}]}; the link
-    only where there is more. ``fetch`` is asked for one more than is shown, to know."""
+    only where there is more: to the same URL, from the ``mark`` of the last that is shown. ``fetch`` is asked
+    for one more than is shown, to know."""
     most = min(limit or conf.api.max_limit, conf.api.max_limit)
     found = fetch(limit=most + 1, marker=marker)
     answer: dict[str, Any] = {name: [view(each) for each in found[:most]]}
     if len(found) > most:
-        query = urllib.parse.urlencode({"limit": most, "marker": found[most - 1].id})
+        asked = dict(pecan.request.GET)
+        query = urllib.parse.urlencode({**asked, "limit": most, "marker": mark(found[most - 1])})
         base = (conf.api.public_url or pecan.request.host_url).rstrip("/")
         answer[f"{name}_links"] = [{"rel": "next", "href": f"{base}{pecan.request.path}?{query}"}]
     return answer

@@ -20,6 +20,8 @@ _RULES = (
     ("gateway:registry:get", READER, "Find instances", "GET", "/registry/service/types"),
     ("gateway:registry:register", MEMBER, "Register instances", "POST", "/registry/service"),
     ("gateway:registry:sign", MEMBER, "Have signatures minted", "POST", "/registry/tokens"),
+    ("gateway:registry:update", MEMBER, "Change instances", "PUT", "/registry/service/{instance}"),
+    ("gateway:registry:remove", MEMBER, "Remove instances", "DELETE", "/registry/service/{instance}"),
 )
 
 

@@ -1,14 +1,14 @@
 """The registry over HTTP, as its seed has it; everything is within the token's project.
 
-Ports and weights come as numbers or as text, and go out as numbers, as they do over gRPC. Besides the seed's
-fields an instance says ``name``, ``version`` and how it is: ``status`` (passing, warning, critical,
-maintenance), ``output`` (what its last check saw) and ``since`` (when the status began).
-
 Every answer to ``POST /registry/service`` has ``status``, a word, and ``message``: OK 201, INVALID and NULL
 400, CANCELED 401, 403 and 503, EXISTS 409, NOT_IMPLEMENTED 422, FAIL 500; in an error beside the usual
-``errors``.
+``errors``. PUT replaces an instance as a whole, as registering anew does in Consul: what the body leaves out
+is as in a new one. PATCH changes what the body has. Every answer to a call that writes has ``instance``,
+``change`` (created, changed, removed; null where it was so already) and ``index``.
 """
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import pecan
@@ -16,53 +16,30 @@ import webob
 import webob.exc
 
 from gateway import errors
-from gateway.api import check
-from gateway.api.expose import expose, isoformat
+from gateway.api.collection import PAGE, page
+from gateway.api.expose import expose
+from gateway.api.service import NEW, PART, WHOLE, change, patched, registration, replaced, service
 from gateway.api.signatures import Signatures
-from gateway.registry.model import PATH_PATTERN, TYPE_PATTERN, Instance, Kind, Registration, split_name
+from gateway.registry.model import Change, Instance, Status, split_name
+from gateway.registry.query import Query
 
-_U16 = r"^0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(?!\n)$"
-_NUMBER = {
-    "type": ["integer", "string"],
-    "minimum": 0,
-    "maximum": 65535,
-    "pattern": _U16,
-    "maxLength": 16,
-    "error": "must be a number from 0 to 65535, or the same as text.",
-}
-
-
-def _text(pattern: str, error: str, longest: int = 1024) -> dict[str, Any]:
-    return {"type": "string", "pattern": pattern, "maxLength": longest, "error": error}
-
-
-_PATH = _text(
-    PATH_PATTERN, "must be a path: / first, then printable ASCII without spaces, at most 1024 long."
-)
-
-_SERVICE = {
+_MAINTENANCE = {
     "type": "object",
-    "required": ["proto", "type", "host", "port"],
+    "required": ["enabled"],
     "additionalProperties": False,
-    "properties": {
-        "proto": {"enum": ["http", "https"], "error": "must be http or https."},
-        "type": _text(TYPE_PATTERN, "must be 1 to 64 of a-z A-Z 0-9 _ . - and begin with a letter or digit."),
-        "host": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": 64,
-            "error": "must be an IP address or a host name, at most 64 long.",
-        },
-        "port": _NUMBER,
-        "httpPort": _NUMBER,
-        "httpsPort": _NUMBER,
-        "routes": {"type": "array", "items": _PATH, "maxItems": 256},
-        "health": _PATH,
-        "check": check.of(Kind.HTTP, Kind.HTTPS, Kind.TCP, Kind.GRPC, Kind.TTL),
-        "weight": _NUMBER,
-        "signature": _text(r"^[A-Za-z0-9_.=-]*(?!\n)$", "must be a JWT, or empty.", 8192),
-        "version": _text(r"^[!-~]*(?!\n)$", "must be at most 64 printable ASCII characters, no spaces.", 64),
+    "properties": {"enabled": {"type": "boolean"}, "reason": {"type": "string", "maxLength": 255}},
+}
+_SEARCH = {
+    **PAGE,
+    "marker": {
+        "type": "string",
+        "minLength": 1,
+        "error": "must be the name that the page before ended with.",
     },
+    "type": {"type": "string"},
+    "version": {"type": "string"},
+    "health": {"enum": list(Status), "error": f"must be one of {', '.join(Status)}."},
+    "tag": {"type": "string"},
 }
 
 _WORDS = {
@@ -88,6 +65,7 @@ class Registry:
     """``/registry``. Two kinds of names stand at the same place in its URLs, so it routes by itself."""
 
     def __init__(self, parts):
+        self._conf = parts.conf
         self._registry = parts.registry
         self._signatures = Signatures(parts.registry)
         self._sessions = parts.sessions
@@ -105,7 +83,7 @@ class Registry:
             case [".well-known", "jwks.json"]:
                 methods, arguments = {"GET": self._signatures.keys}, []
             case ["service"]:
-                methods, arguments = {"POST": self.register}, []
+                methods, arguments = {"GET": self.search, "POST": self.register}, []
             case ["service", "types"]:
                 methods, arguments = {"GET": self.types}, []
             case ["service", "types", type_] if type_:
@@ -115,10 +93,15 @@ class Registry:
             case ["service", "types", type_, index] if type_ and index.isdigit():
                 methods, arguments = {"GET": self.by_index}, [type_, index]
             case ["service", name] if name:
-                methods, arguments = {"GET": self.by_name}, [name]
+                methods, arguments = self._on_instance(), [name]
+            case ["service", name, "maintenance"] if name:
+                methods, arguments = {"PUT": self.maintain}, [name]
             case _:
                 raise webob.exc.HTTPNotFound()
         return _for_method(methods, request.method), arguments
+
+    def _on_instance(self) -> dict[str, Callable]:
+        return {"GET": self.by_name, "PUT": self.put, "PATCH": self.patch, "DELETE": self.remove}
 
     @expose(policy=None)
     def health(self):
@@ -145,23 +128,61 @@ class Registry:
     def by_name(self, name, context):
         return self._instance(context, name)
 
-    @expose(policy="gateway:registry:register", body=_SERVICE, status=201, fault=_fault)
-    def register(self, context, body):
-        def owner(address):
-            return self._sessions.user(context.auth).server_at(address)
+    @expose(policy="gateway:registry:get", query=_SEARCH)
+    def search(self, context, limit=None, marker=None, **filters):
+        query = Query(**filters)
 
-        instance = self._registry.register(context.project_id, registration(body), owner=owner)
+        def fetch(limit, marker):
+            return self._registry.find(context.project_id, query, limit, marker)
+
+        name = operator.attrgetter("name")
+        return page("services", self._conf, fetch, service, limit, marker, name)
+
+    @expose(policy="gateway:registry:register", body=NEW, status=201, fault=_fault)
+    def register(self, context, body):
+        instance = self._registry.register(context.project_id, registration(body), owner=self._owner(context))
         pecan.response.headers["Location"] = f"/registry/service/{instance.name}"
-        return {"status": "OK", "message": "OK", "instance": instance.name}
+        return {"status": "OK", "message": "OK", **change(instance.name, Change.CREATED, instance.index)}
+
+    @expose(policy="gateway:registry:update", body=WHOLE)
+    def put(self, name, context, body):
+        return self._update(name, context, lambda instance: replaced(instance, body))
+
+    @expose(policy="gateway:registry:update", body=PART)
+    def patch(self, name, context, body):
+        return self._update(name, context, lambda instance: patched(instance, body))
+
+    @expose(policy="gateway:registry:remove")
+    def remove(self, name, context):
+        return change(name, Change.REMOVED, self._registry.remove(context.project_id, *_split(name)))
+
+    @expose(policy="gateway:registry:update", body=_MAINTENANCE)
+    def maintain(self, name, context, body):
+        return _changed(*self._registry.maintain(context.project_id, *_split(name), **body))
+
+    def _update(self, name: str, context, made: Callable[[Instance], Instance]) -> dict:
+        owner = self._owner(context)
+        return _changed(*self._registry.update(context.project_id, *_split(name), made, owner))
+
+    def _owner(self, context) -> Callable[[str], str | None]:
+        """Says which of the project's servers has an address."""
+        return lambda address: self._sessions.user(context.auth).server_at(address)
 
     def _instance(self, context, name: str) -> dict:
-        try:
-            type_, ordinal = split_name(name)
-        except ValueError as error:
-            raise errors.NotFound(
-                "gateway.registry.instance_not_found", f"There is no instance: {error}."
-            ) from error
-        return service(self._registry.instance(context.project_id, type_, ordinal))
+        return service(self._registry.instance(context.project_id, *_split(name)))
+
+
+def _split(name: str) -> tuple[str, int]:
+    try:
+        return split_name(name)
+    except ValueError as error:
+        raise errors.NotFound(
+            "gateway.registry.instance_not_found", f"There is no instance: {error}."
+        ) from error
+
+
+def _changed(instance: Instance, changed: bool) -> dict:
+    return change(instance.name, Change.CHANGED if changed else None, instance.index)
 
 
 def _for_method(methods: dict[str, Any], method: str):
@@ -171,41 +192,3 @@ def _for_method(methods: dict[str, Any], method: str):
         allowed = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
         raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": ", ".join(allowed)})
     return found
-
-
-def registration(body: dict) -> Registration:
-    """From a body that is valid by ``_SERVICE``. Raises Invalid for a check that does not go together."""
-    return Registration(
-        type=body["type"],
-        proto=body["proto"],
-        host=body["host"],
-        port=int(body["port"]),
-        http_port=int(body.get("httpPort", 0)),
-        https_port=int(body.get("httpsPort", 0)),
-        routes=tuple(body.get("routes", ())),
-        check=check.wanted("check", body.get("check", {}), body["proto"], path=body.get("health", "/")),
-        weight=int(body.get("weight", 1)),
-        signature=body.get("signature", ""),
-        version=body.get("version", ""),
-    )
-
-
-def service(instance: Instance) -> dict:
-    """An instance as the seed writes it, and what is known of it besides."""
-    return {
-        "proto": instance.proto,
-        "type": instance.type,
-        "host": instance.host,
-        "port": instance.port,
-        "httpPort": instance.http_port,
-        "httpsPort": instance.https_port,
-        "routes": list(instance.routes),
-        "health": instance.check.path,
-        "weight": instance.weight,
-        "signature": instance.signature,
-        "name": instance.name,
-        "version": instance.version,
-        "status": instance.health.status,
-        "output": instance.health.output,
-        "since": isoformat(instance.health.since),
-    }

@@ -29,6 +29,11 @@ GET      /registry/service/types/{type}                   instances of a type
 GET      /registry/service/types/{type}/best              the instance to use now
 GET      /registry/service/types/{type}/{index}           one instance
 GET      /registry/service/{instance}                     one instance
+PUT      /registry/service/{instance}                     change it, as a whole
+PATCH    /registry/service/{instance}                     change what is given
+DELETE   /registry/service/{instance}                     remove it
+PUT      /registry/service/{instance}/maintenance         take it out, or let it in again
+GET      /registry/service                                search instances
 POST     /registry/service                                register an instance
 POST     /registry/tokens                                 a signature for one that registers itself
 GET      /registry/.well-known/jwks.json                  the keys that verify signatures, no token

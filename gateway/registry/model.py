@@ -113,6 +113,7 @@ class Registration:
     weight: int = 1  # 0: registered and checked, but never the best
     signature: str = ""
     version: str = ""
+    tags: tuple[str, ...] = ()
     deployment_id: str | None = None
     server_id: str | None = None
     host_key: str | None = None
@@ -120,7 +121,8 @@ class Registration:
 
 @dataclasses.dataclass(frozen=True)
 class Instance:
-    """A registered service instance. ``name`` is type and ordinal: hello-0; no ordinal is used twice."""
+    """A registered service instance. ``name`` is type and ordinal: hello-0; no ordinal is used twice.
+    ``reason``: why it is in maintenance. ``index``: of the change that made it what it is."""
 
     project_id: str
     type: str
@@ -136,6 +138,9 @@ class Instance:
     weight: int
     signature: str
     version: str = ""
+    tags: tuple[str, ...] = ()
+    reason: str = ""
+    index: int = 0
     deployment_id: str | None = None
     server_id: str | None = None
     created_at: float = 0.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import itertools
 import random
 import threading
 import time
@@ -11,7 +12,18 @@ from oslo_config import cfg
 
 from gateway import errors
 from gateway.registry import balance, checks, guard
-from gateway.registry.model import Health, Instance, Key, Kind, Reading, Registration, Status, judge
+from gateway.registry.model import (
+    Health,
+    Instance,
+    Key,
+    Kind,
+    Reading,
+    Registration,
+    Status,
+    judge,
+    split_name,
+)
+from gateway.registry.query import Query
 from gateway.registry.signature import Signer, Token, claimed, fingerprint
 from gateway.registry.snapshot import ServiceType, Snapshot, View
 from gateway.registry.store import RegistryStore
@@ -86,25 +98,85 @@ class Registry:
         """Changes ``fields`` of an instance that is there, and its ``health`` as the caller has just seen it;
         nothing is probed. Fields: weight, version, host, port, http_port, https_port, routes, check, proto.
         A deployment's own gets a new signature when its version, host or port changes. Readings from before
-        ``health.since`` are not judged. What changes nothing is not written. ``owner`` as in ``register``,
-        None where the caller knows whose ``host`` is.
+        ``health.since`` are not judged; maintenance goes on. What changes nothing is not written.
+        ``owner`` as in ``register``, None where the caller knows whose ``host`` is.
 
         Raises NotFound, and Invalid for the host.
         """
         if "host" in fields:
             fields["host"], _ = self._allowed(fields["host"], owner)
-        if health is not None:
-            fields["health"] = health
+
+        def amended(before: Instance) -> Instance:
+            after = dataclasses.replace(before, health=_told(before.health, health), **fields)
+            return self._resigned(before, after)
+
+        return self._rewrite(Key(project_id, type, ordinal), amended)[0]
+
+    def update(
+        self,
+        project_id: str,
+        type: str,
+        ordinal: int,
+        change: Callable[[Instance], Instance],
+        owner: Owner = nobody,
+    ) -> tuple[Instance, bool]:
+        """What ``change`` makes of an instance, by hand: checked anew where its address or its check is
+        another, as ``register`` does. Returns it, and whether it is another than before.
+
+        Raises NotFound, what ``register`` raises, and Conflict (``gateway.registry.deployed``) where more
+        than weight and tags of a deployment's instance would change.
+        """
+
+        def updated(before: Instance) -> Instance:
+            after = change(before)
+            if after.type != before.type:
+                raise errors.Invalid(
+                    "gateway.registry.type", f"type: that of {before.name} is {before.type}.", field="type"
+                )
+            if before.deployment_id is not None:
+                _refuse_deployed(before, after)
+            if after.host != before.host:
+                host, server_id = self._allowed(after.host, owner)
+                after = dataclasses.replace(after, host=host, server_id=server_id)
+            return self._reverified(before, after)
+
+        return self._rewrite(Key(project_id, type, ordinal), updated)
+
+    def maintain(
+        self, project_id: str, type: str, ordinal: int, enabled: bool, reason: str = ""
+    ) -> tuple[Instance, bool]:
+        """Takes an instance out, or lets it in again once it passes its check. Returns as ``update`` does.
+        Raises NotFound."""
+
+        def maintained(before: Instance) -> Instance:
+            health = before.health
+            if enabled and health.status is not Status.MAINTENANCE:
+                health = Health(Status.MAINTENANCE, 0, health.output, time.time())
+            elif not enabled and health.status is Status.MAINTENANCE:
+                health = Health(Status.WARNING, 0, "maintenance has ended; not checked since", time.time())
+            return dataclasses.replace(before, health=health, reason=reason if enabled else "")
+
+        return self._rewrite(Key(project_id, type, ordinal), maintained)
+
+    def _rewrite(self, key: Key, change: Callable[[Instance], Instance]) -> tuple[Instance, bool]:
+        """What ``change`` makes of it, and whether that is another; tried again when someone was quicker."""
         while True:
-            before = self.instance(project_id, type, ordinal)
-            after = self._resigned(before, dataclasses.replace(before, **fields))
+            before = self.instance(*key)
+            after = change(before)
             if after == before:
-                return before
-            after = dataclasses.replace(after, updated_at=time.time())
-            written = self._store.replace(before, after)
+                return before, False
+            written = self._store.replace(before, dataclasses.replace(after, updated_at=time.time()))
             self._snapshot.refresh()
-            if written:
-                return after
+            if written is not None:
+                return written, True
+
+    def _reverified(self, before: Instance, after: Instance) -> Instance:
+        if after.signature and _proven(after) != _proven(before):
+            self._signer.verify(after.signature, after.project_id, after.type, after.host, after.port)
+        if _checked(after) == _checked(before) or before.health.status is Status.MAINTENANCE:
+            return after
+        output = self._probed(after)
+        return dataclasses.replace(after, health=Health(Status.PASSING, 1, output, time.time()))
 
     def _resigned(self, before: Instance, after: Instance) -> Instance:
         """With a signature about what it is now, if the gateway signed it itself."""
@@ -125,7 +197,7 @@ class Registry:
         due = [instance for instance in own if self._signer.is_due(instance.signature)]
         now = time.time()
         pairs = [(before, dataclasses.replace(self._renewed(before), updated_at=now)) for before in due]
-        written = sum(self._store.replace(before, after) for before, after in pairs)  # else in the next round
+        written = sum(self._store.replace(*pair) is not None for pair in pairs)  # else in the next round
         if written:
             self._snapshot.refresh()
         return written
@@ -141,10 +213,22 @@ class Registry:
         """The keys that verify the gateway's signatures, as a JWKS (RFC 7517)."""
         return self._signer.keys.jwks()
 
-    def deregister(self, project_id: str, type: str, ordinal: int) -> None:
-        """Fine when it is not there."""
-        self._store.delete(Key(project_id, type, ordinal), time.time())
+    def remove(self, project_id: str, type: str, ordinal: int) -> int:
+        """By hand. Returns the index of the change. Raises NotFound, and Conflict
+        (``gateway.registry.deployed``) for a deployment's instance."""
+        instance = self.instance(project_id, type, ordinal)
+        if instance.deployment_id is not None:
+            raise _deployed(instance, "removed")
+        index = self.deregister(project_id, type, ordinal)
+        if index is None:
+            raise _no_instance(instance.name)
+        return index
+
+    def deregister(self, project_id: str, type: str, ordinal: int) -> int | None:
+        """Returns the index of the change; None when it is not there."""
+        index = self._store.delete(Key(project_id, type, ordinal), time.time())
         self._snapshot.refresh()
+        return index
 
     def deregister_deployment(self, deployment_id: str, server_id: str | None = None) -> None:
         """Every instance of it, or those on one server; fine when there is none."""
@@ -184,7 +268,7 @@ class Registry:
             host_key=host_key,
         ).text
 
-    def _probed(self, wanted: Registration) -> str:
+    def _probed(self, wanted: Registration | Instance) -> str:
         if wanted.check.kind is Kind.TTL:
             return ""  # its registration is its first word
         place = (wanted.proto, wanted.host, wanted.port)
@@ -218,13 +302,28 @@ class Registry:
             raise _no_type(type)
         return list(found.instances.values())
 
+    def find(
+        self, project_id: str, query: Query, limit: int | None = None, marker: str | None = None
+    ) -> list[Instance]:
+        """Those that match, by type and ordinal; after the one named ``marker``, which may be gone. Raises
+        Invalid for a marker that names nothing."""
+        after = _place(marker) if marker else ("", -1)
+        types = self._snapshot.refresh().types(project_id)
+        names = sorted(types) if query.type is None else [query.type]
+        found = (
+            instance
+            for name in names
+            if name >= after[0] and name in types
+            for instance in types[name].instances.values()
+            if (name, instance.ordinal) > after and query.matches(instance)
+        )
+        return list(itertools.islice(found, limit))
+
     def instance(self, project_id: str, type: str, ordinal: int) -> Instance:
         """Raises NotFound."""
         found = self._snapshot.refresh().instance(Key(project_id, type, ordinal))
         if found is None:
-            raise errors.NotFound(
-                "gateway.registry.instance_not_found", f"There is no instance {type}-{ordinal}."
-            )
+            raise _no_instance(f"{type}-{ordinal}")
         return found
 
     def of_deployment(self, deployment_id: str) -> list[Instance]:
@@ -310,6 +409,47 @@ def _is_about(instance: Instance, reading: Reading) -> bool:
 
 def _differ(before: Health, after: Health) -> bool:
     return (before.status, before.output) != (after.status, after.output)
+
+
+def _told(before: Health, health: Health | None) -> Health:
+    """Maintenance is ended by hand alone, whatever the engine has seen."""
+    if health is None or before.status is not Status.MAINTENANCE:
+        return health or before
+    return dataclasses.replace(health, status=before.status)
+
+
+def _checked(instance: Instance) -> tuple:
+    """What a check's verdict is about."""
+    return instance.proto, instance.host, instance.port, instance.check
+
+
+def _proven(instance: Instance) -> tuple:
+    """What a signature is about."""
+    return instance.signature, instance.host, instance.port
+
+
+def _refuse_deployed(before: Instance, after: Instance) -> None:
+    if dataclasses.replace(after, weight=before.weight, tags=before.tags) != before:
+        raise _deployed(before, "changed, except for its weight and tags")
+
+
+def _deployed(instance: Instance, done: str) -> errors.Conflict:
+    return errors.Conflict(
+        "gateway.registry.deployed",
+        f"{instance.name} belongs to the deployment {instance.deployment_id} and cannot be {done} here: use "
+        f"/v1/deployments/{instance.deployment_id}.",
+    )
+
+
+def _no_instance(name: str) -> errors.NotFound:
+    return errors.NotFound("gateway.registry.instance_not_found", f"There is no instance {name}.")
+
+
+def _place(marker: str) -> tuple[str, int]:
+    try:
+        return split_name(marker)
+    except ValueError as error:
+        raise errors.Invalid("gateway.registry.marker", f"marker: {error}.", field="marker") from error
 
 
 def _no_type(type: str) -> errors.NotFound:

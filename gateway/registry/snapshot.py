@@ -50,35 +50,43 @@ class View:
         ]
 
 
-def service_type(instances: Sequence[Instance]) -> ServiceType:
-    passing = (i for i in instances if i.health.status is Status.PASSING)
-    return ServiceType(
-        MappingProxyType({i.ordinal: i for i in instances}),
-        MappingProxyType({i.ordinal: i.weight for i in passing if i.weight > 0}),
-    )
+def _changed_type(known: ServiceType, touched: Mapping[int, Instance | None]) -> ServiceType:
+    """Costs a copy of two dicts and what was touched."""
+    instances, weights = dict(known.instances), dict(known.weights)
+    for ordinal, instance in touched.items():
+        weights.pop(ordinal, None)
+        if instance is None:
+            instances.pop(ordinal, None)
+        else:
+            instances[ordinal] = instance
+            if instance.health.status is Status.PASSING and instance.weight > 0:
+                weights[ordinal] = instance.weight
+    if touched.keys() - known.instances.keys():
+        instances = dict(sorted(instances.items()))
+    return ServiceType(MappingProxyType(instances), MappingProxyType(weights))
 
 
-def changed(view: View, index: int, touched: Mapping[tuple[str, str], Sequence[Instance]]) -> View:
-    """The view at ``index``, in which the instances of each touched (project, type) are those given."""
-    projects: dict[str, Mapping[str, ServiceType]] = dict(view.projects)
-    for project_id in {project_id for project_id, _ in touched}:
+_NOBODY = ServiceType(MappingProxyType({}), MappingProxyType({}))
+
+
+def changed(view: View, index: int, touched: Mapping[Key, Instance | None]) -> View:
+    """The view at ``index``, in which each touched instance is what is given, or gone where that is None."""
+    grouped: dict[str, dict[str, dict[int, Instance | None]]] = {}
+    for key, instance in touched.items():
+        grouped.setdefault(key.project_id, {}).setdefault(key.type, {})[key.ordinal] = instance
+    projects = dict(view.projects)
+    for project_id, touched_types in grouped.items():
         types = dict(view.types(project_id))
-        for (owner, type_), instances in touched.items():
-            if owner == project_id:
-                types.pop(type_, None)
-                if instances:
-                    types[type_] = service_type(instances)
-        projects.pop(project_id, None)
-        if types:
-            projects[project_id] = MappingProxyType(types)
-    return View(index, MappingProxyType(projects))
+        for type_, ordinals in touched_types.items():
+            types[type_] = _changed_type(types.get(type_, _NOBODY), ordinals)
+        alive = {type_: each for type_, each in types.items() if each.instances}
+        projects[project_id] = MappingProxyType(alive)
+    alive_projects = {project_id: types for project_id, types in projects.items() if types}
+    return View(index, MappingProxyType(alive_projects))
 
 
 def whole(index: int, instances: Sequence[Instance]) -> View:
-    touched: dict[tuple[str, str], list[Instance]] = {}
-    for instance in instances:
-        touched.setdefault((instance.project_id, instance.type), []).append(instance)
-    return changed(View(index, {}), index, touched)
+    return changed(View(index, {}), index, {instance.key: instance for instance in instances})
 
 
 class Snapshot:
@@ -125,8 +133,7 @@ class Snapshot:
         return self._view
 
     def _newer(self, view: View | None) -> View:
-        if view is None:
-            return whole(*self._store.everything())
-        if self._store.index() == view.index:
+        if view is not None and self._store.index() == view.index:
             return view
-        return changed(view, *self._store.changed_since(view.index))
+        since = self._store.changed_since(view.index) if view is not None else None
+        return changed(view, *since) if since is not None else whole(*self._store.everything())

@@ -36,12 +36,16 @@ _instances = sa.Table(
     sa.Column("weight", sa.Integer, nullable=False),
     sa.Column("signature", sa.Text, nullable=False),
     sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("reason", sa.String(255), nullable=False),
+    sa.Column("index", sa.BigInteger, nullable=False),  # of its last row in changes
     sa.Column("deployment_id", _ID),
     sa.Column("server_id", _ID),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
     sa.Index("ix_instances_address", "project_id", "host", "port"),
     sa.Index("ix_instances_deployment", "deployment_id"),
+    sa.Index("ix_instances_index", "index"),
 )
 _ordinals = sa.Table(
     "instance_ordinals",
@@ -87,15 +91,20 @@ class RegistryStore:
             index = connection.scalar(_INDEX)  # first: what is newer than it is merely read again
             return index, _read(connection, sa.true())
 
-    def changed_since(self, index: int) -> tuple[int, dict[tuple[str, str], list[Instance]]]:
-        """The index now, and all instances of every (project, type) that changed after ``index``."""
-        touched = sa.select(_changes.c.project_id, _changes.c.type).where(_changes.c.index > index).distinct()
+    def changed_since(self, index: int) -> tuple[int, dict[Key, Instance | None]] | None:
+        """The index now, and what became of every instance that changed after ``index``: None for the
+        removed. None at all when the log no longer reaches back to ``index``."""
+        later = _changes.c.index > index
+        columns = (_changes.c.project_id, _changes.c.type, _changes.c.ordinal)
+        removed = sa.select(*columns).where(later, _changes.c.change == Change.REMOVED).distinct()
+        following = sa.select(_changes.c.index).where(_changes.c.index == index + 1)
         with self._database.read() as connection:
-            last = connection.scalar(_INDEX)
-            return last, {
-                (project_id, type_): _read(connection, _of_type(project_id, type_))
-                for project_id, type_ in connection.execute(touched).all()
-            }
+            last = connection.scalar(_INDEX)  # first: what is newer than it is merely read again
+            if last > index and connection.scalar(following) is None:
+                return None
+            found: dict[Key, Instance | None] = {Key(*row): None for row in connection.execute(removed)}
+            changed = _read(connection, _instances.c.index > index)
+            return last, found | {instance.key: instance for instance in changed}
 
     def find(self, project_id: str, wanted: Registration) -> Instance | None:
         """The instance that ``wanted`` already has, by its deployment and server. Raises Conflict when
@@ -112,24 +121,28 @@ class RegistryStore:
             fields = {field.name: getattr(wanted, field.name) for field in dataclasses.fields(wanted)}
             fields.pop("host_key")
             ordinal = _next_ordinal(connection, project_id, wanted.type)
-            instance = Instance(
-                project_id, ordinal=ordinal, health=health, created_at=now, updated_at=now, **fields
-            )
+            index = _log(connection, Change.CREATED, [Key(project_id, wanted.type, ordinal)], now)
+            times = {"created_at": now, "updated_at": now}
+            instance = Instance(project_id, ordinal=ordinal, health=health, index=index, **times, **fields)
             connection.execute(_instances.insert(), _row(instance))
-            _log(connection, Change.CREATED, [instance.key], now)
             return instance
 
-    def replace(self, before: Instance, after: Instance) -> bool:
-        """Writes ``after``, of the same key; False where the instance is not, or no longer, ``before``."""
+    def replace(self, before: Instance, after: Instance) -> Instance | None:
+        """Writes ``after``, of the same key, and returns it with its index; None where the instance is not,
+        or no longer, ``before``. Raises Conflict when another one has its host, port and signature."""
         with self._changing() as connection:
             if _read(connection, _of_key(before.key)) != [before]:
-                return False
+                return None
+            if _place(after) != _place(before):
+                _refuse_same(connection, after.project_id, after)
+            index = _log(connection, Change.CHANGED, [before.key], after.updated_at)
+            after = dataclasses.replace(after, index=index)
             connection.execute(_instances.update().where(_of_key(before.key)).values(**_row(after)))
-            _log(connection, Change.CHANGED, [before.key], after.updated_at)
-            return True
+            return after
 
-    def delete(self, key: Key, now: float) -> None:
-        self._delete(_of_key(key), now)
+    def delete(self, key: Key, now: float) -> int | None:
+        """The index of the change; None when it is not there."""
+        return self._delete(_of_key(key), now)
 
     def delete_deployment(self, deployment_id: str, server_id: str | None, now: float) -> None:
         condition = _instances.c.deployment_id == deployment_id
@@ -137,22 +150,25 @@ class RegistryStore:
             condition = sa.and_(condition, _instances.c.server_id == server_id)
         self._delete(condition, now)
 
-    def _delete(self, condition: sa.ColumnElement[bool], now: float) -> None:
+    def _delete(self, condition: sa.ColumnElement[bool], now: float) -> int | None:
         with self._changing() as connection:
             keys = [instance.key for instance in _read(connection, condition)]
+            if not keys:
+                return None
             connection.execute(_instances.delete().where(condition))
             for project_id, type_ in {(key.project_id, key.type) for key in keys}:
                 _forget_dead_type(connection, project_id, type_)
-            _log(connection, Change.REMOVED, keys, now)
+            return _log(connection, Change.REMOVED, keys, now)
 
     def update_health(self, updates: Iterable[tuple[Instance, Health]], now: float) -> None:
         """Writes each, unless the instance is gone or its status was changed by someone else meanwhile."""
         with self._changing() as connection:
-            written = [
-                instance.key
-                for instance, health in updates
-                if connection.execute(_health_update(instance, health, now)).rowcount
-            ]
+            written: list[Key] = []
+            following = connection.scalar(_INDEX) + 1
+            for instance, health in updates:
+                update = _health_update(instance, health, following + len(written), now)
+                if connection.execute(update).rowcount:
+                    written.append(instance.key)
             _log(connection, Change.CHANGED, written, now)
 
     @contextlib.contextmanager
@@ -182,6 +198,7 @@ def _instance(row: sa.Row) -> Instance:
     status, *rest = (fields.pop(name) for name in ("status", "streak", "output", "since"))
     fields["health"] = Health(Status(status), *rest)
     fields["routes"] = tuple(fields["routes"])
+    fields["tags"] = tuple(fields["tags"])
     fields["check"] = Check.from_dict(fields["check"])
     return Instance(**fields)
 
@@ -201,19 +218,28 @@ def _existing(connection: sa.Connection, project_id: str, wanted: Registration) 
         )
         for instance in _read(connection, same):
             return instance
+    _refuse_same(connection, project_id, wanted)
+    return None
+
+
+def _place(service: Instance | Registration) -> tuple[str, int, str]:
+    """What no two instances of a project have in common."""
+    return service.host, service.port, service.signature
+
+
+def _refuse_same(connection: sa.Connection, project_id: str, wanted: Instance | Registration) -> None:
     at_address = sa.and_(
         _instances.c.project_id == project_id,
         _instances.c.host == wanted.host,
         _instances.c.port == wanted.port,
     )
     for instance in _read(connection, at_address):
-        if instance.signature == wanted.signature:
+        if _place(instance) == _place(wanted):
             raise errors.Conflict(
                 "gateway.registry.exists",
                 f"{wanted.host} port {wanted.port} is already registered with this signature, "
                 f"as {instance.name}.",
             )
-    return None
 
 
 def _next_ordinal(connection: sa.Connection, project_id: str, type_: str) -> int:
@@ -234,7 +260,7 @@ def _forget_dead_type(connection: sa.Connection, project_id: str, type_: str) ->
     )
 
 
-def _health_update(instance: Instance, health: Health, now: float) -> sa.Update:
+def _health_update(instance: Instance, health: Health, index: int, now: float) -> sa.Update:
     # ``since`` tells an instance from an earlier one of the same name, and one status from the next
     return (
         _instances.update()
@@ -243,17 +269,18 @@ def _health_update(instance: Instance, health: Health, now: float) -> sa.Update:
             _instances.c.status == instance.health.status,
             _instances.c.since == instance.health.since,
         )
-        .values(**dataclasses.asdict(health), updated_at=now)
+        .values(**dataclasses.asdict(health), index=index, updated_at=now)
     )
 
 
-def _log(connection: sa.Connection, change: Change, keys: Sequence[Key], now: float) -> None:
-    if not keys:
-        return
+def _log(connection: sa.Connection, change: Change, keys: Sequence[Key], now: float) -> int:
+    """Returns the index of the last of them."""
     last = connection.scalar(_INDEX)
-    rows = [
-        {"index": index, "at": now, "change": change, **key._asdict()}
-        for index, key in enumerate(keys, start=last + 1)
-    ]
-    connection.execute(_changes.insert(), rows)
-    connection.execute(_last_change.update().values(index=last + len(keys)))
+    if keys:
+        rows = [
+            {"index": index, "at": now, "change": change, **key._asdict()}
+            for index, key in enumerate(keys, start=last + 1)
+        ]
+        connection.execute(_changes.insert(), rows)
+        connection.execute(_last_change.update().values(index=last + len(keys)))
+    return last + len(keys)

@@ -167,6 +167,11 @@ CALLS = {
     "GET /registry/service/types/{type}/best": lambda g: g.best_instance("{type}"),
     "GET /registry/service/types/{type}/{index}": lambda g: g.instance_by_index("{type}", "{index}"),
     "GET /registry/service/{instance}": lambda g: g.instance("{instance}"),
+    "PUT /registry/service/{instance}": lambda g: g.replace_instance("{instance}", {}),
+    "PATCH /registry/service/{instance}": lambda g: g.update_instance("{instance}", {}),
+    "DELETE /registry/service/{instance}": lambda g: g.remove_instance("{instance}"),
+    "PUT /registry/service/{instance}/maintenance": lambda g: g.set_maintenance("{instance}", True, "x"),
+    "GET /registry/service": lambda g: g.find_instances(),
     "POST /registry/service": lambda g: g.register({}),
 }
 

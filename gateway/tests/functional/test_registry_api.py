@@ -10,6 +10,7 @@ from keystoneauth1 import fixture as keystone
 
 from gateway import daemon
 from gateway.api import app as api
+from gateway.registry.model import Registration
 from gateway.tests import registered
 
 KEYSTONE = "http://keystone.test/v3"
@@ -49,7 +50,7 @@ def identity():
 
 
 @pytest.fixture
-def application(tmp_path, identity):
+def conf(tmp_path):
     file = tmp_path / "gateway.conf"
     file.write_text(
         "[keystone_authtoken]\nauth_type = password\n"
@@ -57,8 +58,13 @@ def application(tmp_path, identity):
         "username = gateway\npassword = secret\nproject_name = service\n"
         "user_domain_name = Default\nproject_domain_name = Default\n"
     )
-    conf = registered.configuration(tmp_path, [file])
-    registered.registry(conf)  # makes the tables
+    made = registered.configuration(tmp_path, [file])
+    registered.registry(made)  # makes the tables
+    return made
+
+
+@pytest.fixture
+def application(conf, identity):
     return api.application(daemon.parts(conf))
 
 
@@ -115,7 +121,7 @@ def test_the_life_of_an_instance(call, up):
     answer = call("POST", "/registry/service", body(up.port))
     assert (answer.status_int, answer.json) == (
         201,
-        {"status": "OK", "message": "OK", "instance": "my-auth-0"},
+        {"status": "OK", "message": "OK", "instance": "my-auth-0", "change": "created", "index": 1},
     )
     assert answer.headers["Location"].endswith("/registry/service/my-auth-0")
     assert up.asked == ["/auth/health"]
@@ -135,13 +141,74 @@ def test_the_life_of_an_instance(call, up):
         "signature": "",
         "name": "my-auth-0",
         "version": "",
+        "tags": [],
         "status": "passing",
         "output": "200 OK",
+        "reason": "",
+        "index": 1,
+        "deployment": None,
     }
     for path in ("types/my-auth/best", "types/my-auth/0", "my-auth-0", "my-auth-0/"):
         one = call("GET", f"/registry/service/{path}", token=READER)
         assert one.status_int == 200
         assert service.items() <= one.json.items()
+
+
+def deployed(application_registry, port: int):
+    wanted = Registration(
+        type="hello", proto="http", host="127.0.0.1", port=port, deployment_id="d" * 36, server_id="s" * 36
+    )
+    return application_registry.register("a" * 32, wanted, verify=False)
+
+
+def test_of_a_deployment_only_weight_and_tags_change_by_hand(call, conf, up):
+    old = deployed(registered.registry(conf), up.port)
+    for method, path, body in (
+        ("PATCH", "hello-0", {"port": 1}),
+        ("PATCH", "hello-0", {"version": "2"}),
+        ("PUT", "hello-0", {"proto": "http", "host": "127.0.0.1", "port": up.port}),
+        ("DELETE", "hello-0", None),
+    ):
+        answer = call(method, f"/registry/service/{path}", body)
+        (error,) = answer.json["errors"]
+        assert (answer.status_int, error["code"]) == (409, "gateway.registry.deployed"), answer.text
+        assert f"/v1/deployments/{'d' * 36}" in error["detail"]
+    assert (
+        call("PATCH", "/registry/service/hello-0", {"weight": 0, "tags": ["x"]}).json["change"] == "changed"
+    )
+    maintenance = {"enabled": True, "reason": "disk"}
+    assert call("PUT", "/registry/service/hello-0/maintenance", maintenance).json["index"] == 3
+    seen = call("GET", "/registry/service/hello-0").json
+    assert (seen["weight"], seen["tags"], seen["status"], seen["reason"]) == (0, ["x"], "maintenance", "disk")
+    assert (seen["deployment"], seen["signature"]) == ("d" * 36, old.signature)
+    assert up.asked == []
+
+
+def test_a_change_is_verified_where_it_matters(call, up):
+    call("POST", "/registry/service", body(up.port))
+    assert call("PATCH", "/registry/service/my-auth-0", {"weight": 9}).json["change"] == "changed"
+    assert len(up.asked) == 1
+    assert call("PATCH", "/registry/service/my-auth-0", {"health": "/other"}).status_int == 200
+    assert up.asked[1:] == ["/other"]
+    assert call("PATCH", "/registry/service/my-auth-0", {"port": 1}).status_int == 422
+    up.status = 500
+    same = body(up.port, health="/other", weight=9, type=...)
+    assert call("PUT", "/registry/service/my-auth-0", same).json == {
+        "instance": "my-auth-0",
+        "change": None,
+        "index": 3,
+    }
+    maintenance = call("PUT", "/registry/service/my-auth-0/maintenance", {"enabled": True})
+    assert maintenance.json["index"] == 4
+    assert call("PATCH", "/registry/service/my-auth-0", {"health": "/x"}).json["index"] == 5  # not asked now
+    assert call("PUT", "/registry/service/my-auth-0/maintenance", {"enabled": False}).json["index"] == 6
+    ended = call("GET", "/registry/service/my-auth-0").json
+    assert (ended["status"], len(up.asked)) == ("warning", 2)
+    assert call("DELETE", "/registry/service/my-auth-0").json == {
+        "instance": "my-auth-0",
+        "change": "removed",
+        "index": 7,
+    }
 
 
 def test_the_defaults(call, up):
@@ -265,13 +332,13 @@ def test_none_passing_is_unavailable_and_says_when_to_retry(call, up):
     ("method", "path", "allow"),
     [
         ("DELETE", "health", "GET, HEAD"),
-        ("GET", "service", "POST"),
-        ("PUT", "service", "POST"),
+        ("PUT", "service", "GET, HEAD, POST"),
+        ("GET", "service/a-0/maintenance", "PUT"),
         ("POST", "service/types", "GET, HEAD"),
         ("POST", "service/types/a", "GET, HEAD"),
         ("DELETE", "service/types/a/best", "GET, HEAD"),
         ("DELETE", "service/types/a/0", "GET, HEAD"),
-        ("PATCH", "service/a-0", "GET, HEAD"),
+        ("POST", "service/a-0", "DELETE, GET, HEAD, PATCH, PUT"),
     ],
 )
 def test_other_methods(call, method, path, allow):

@@ -388,6 +388,40 @@ def test_what_was_removed_meanwhile_by_another_process_stays_removed(conf, regis
     assert feed(registry) == ["auth-0 created", "auth-0 removed"]
 
 
+def fresh_of(view, project, type_):
+    found = [i for i in view.instances() if (i.project_id, i.type) == (project, type_)]
+    return sorted(found, key=lambda instance: instance.ordinal)
+
+
+def test_the_index_of_an_instance_is_that_of_its_last_change(registry):
+    one, two = add(registry, 1, 2)
+    read_ok(registry, one, False, "refused")
+    registry.amend(*two.key, weight=3)
+    assert [i.index for i in registry.instances("p", "auth")] == [3, 4]
+    assert registry.deregister(*one.key) == 5
+
+
+def test_who_has_slept_through_more_than_the_log_keeps_reads_everything(conf, registry):
+    sleeper = registered.registry(conf)
+    one, *_ = add(registry, 1, 2)
+    assert len(sleeper.instances("p", "auth")) == 2
+    registry.deregister(*one.key)
+    add(registry, 3)
+    with registry._store._database.write() as connection:
+        connection.execute(sa.text('DELETE FROM changes WHERE "index" < 4'))
+    assert [i.ordinal for i in sleeper.instances("p", "auth")] == [1, 2]
+
+
+def test_what_changed_is_all_that_is_read(conf, registry):
+    add(registry, *range(1, 50))
+    reader = registered.registry(conf)
+    assert len(reader.instances("p", "auth")) == 49
+    registry.amend("p", "auth", 7, weight=5)
+    index, touched = registry._store.changed_since(49)
+    assert (index, {key: i.weight for key, i in touched.items()}) == (50, {Key("p", "auth", 7): 5})
+    assert [i.ordinal for i in reader.instances("p", "auth")] == list(range(49))
+
+
 def test_the_snapshot_is_the_table(conf, registry):
     """After many random changes by two processes, what either has put together is what a new one reads."""
     import random
@@ -398,14 +432,18 @@ def test_the_snapshot_is_the_table(conf, registry):
         everyone = actor.view().instances()
         if numbers.random() < 0.5 or not everyone:
             add(actor, port, project=project, type=numbers.choice("abc"))
-        elif numbers.random() < 0.5:
+        elif numbers.random() < 0.4:
             actor.deregister(*numbers.choice(everyone).key)
+        elif numbers.random() < 0.4:
+            actor.amend(*numbers.choice(everyone).key, weight=numbers.randrange(3), tags=(str(port),))
         else:
             instance = numbers.choice(everyone)
             actor.record(instance.key, Reading(numbers.random() < 0.5, str(port), instance.created_at + port))
     fresh = registered.registry(conf).view()
     for each in (registry, other):
         assert each._snapshot.refresh() == fresh
+    ordinals = [(i.project_id, i.type, i.ordinal) for i in registry.view().instances()]
+    assert all(registry.instances(*pair) == fresh_of(fresh, *pair) for pair in {key[:2] for key in ordinals})
     alive = {}
     for _, _, project, type_, ordinal, change in changes(registry):
         alive[project, type_, ordinal] = change

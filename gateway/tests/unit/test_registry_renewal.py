@@ -21,7 +21,8 @@ def test_signatures_of_deployments_are_renewed_at_half_of_their_life(tmp_path):
     index = registry.view().index
     assert registry.renew_signatures() == 1  # who registers himself renews it himself
     after = registry.instance("p", "auth", before.ordinal)
-    assert after == dataclasses.replace(before, signature=after.signature, updated_at=after.updated_at)
+    told = {"signature": after.signature, "updated_at": after.updated_at, "index": index + 1}
+    assert after == dataclasses.replace(before, **told)
     old, new = claimed(before.signature), claimed(after.signature)
     assert {**new, "iat": 0, "exp": 0} == {**old, "iat": 0, "exp": 0}
     assert new["exp"] - old["exp"] in (31, 32)
