@@ -23,7 +23,7 @@ help:
 	@echo 'make up        the cloud and the gateway, left running; make down stops them'
 	@echo 'make check     what needs no cloud: lint, unit and functional tests'
 	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
-	@echo 'make samples   writes etc/gateway/*.sample anew'
+	@echo 'make samples   writes etc/gateway/*.sample and the code of registry.proto anew'
 	@echo 'With OS_CLOUD=NAME, of your clouds.yaml, demo, up and features use that cloud; no root then.'
 
 $(VENV)/.installed: requirements.txt test-requirements.txt setup.cfg
@@ -72,5 +72,6 @@ test: check features
 
 samples: venv
 	$(BIN)/python devstack/samples.py
+	$(BIN)/python devstack/protos.py
 
 .PHONY: help venv up down demo lint unit functional check features test samples

@@ -56,7 +56,9 @@ def _write_config(cloud: str) -> None:
     auth = {name: str(value) for name, value in region.get_auth_args().items() if value}
     config = configparser.RawConfigParser(default_section="")
     config["DEFAULT"] = {"state_path": str(HOME / "state")}
-    config["api"] = {"port": URL.rpartition(":")[2].strip("/")}
+    port = int(URL.rpartition(":")[2].strip("/"))
+    config["api"] = {"port": str(port)}
+    config["rpc"] = {"port": str(port + 1)}
     config["cloud"] = {"region_name": region.region_name} if region.region_name else {}
     if cloud == _AIO:
         config["registry"] = {"allowed_networks": ",".join(_AIO_NETWORKS)}

@@ -8,7 +8,7 @@ from oslo_config import types as cfg_types
 from oslo_db import options as db_options
 from oslo_log import log
 
-ROLES = ("api", "engine", "monitor")
+ROLES = ("api", "engine", "monitor", "rpc")
 _AUTH = "keystone_authtoken"
 
 _default = [
@@ -155,6 +155,20 @@ _registry = [
     ),
 ]
 
+_rpc = [
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Address that the registry's gRPC listens on."),
+    cfg.PortOpt("port", default=8791, help="Its port."),
+    cfg.IntOpt("workers", default=1, min=1, help="gRPC processes."),
+    cfg.IntOpt("threads", default=8, min=1, help="Calls that one process works on at the same time."),
+    cfg.IntOpt("max_calls", default=1000, min=1, help="Calls that may wait for it, too; more are refused."),
+    cfg.IntOpt("max_message", default=1024 * 1024, min=1024, help="Largest message it takes, bytes."),
+    cfg.IntOpt("max_answer", default=64 * 1024 * 1024, min=1024, help="Largest message it sends, bytes."),
+    cfg.FloatOpt("drain_timeout", default=10, min=0, help="Seconds that calls get to end at shutdown."),
+    cfg.StrOpt("cert_file", help="Certificate (PEM, with its chain) for TLS; default: no TLS."),
+    cfg.StrOpt("key_file", help="Its private key; default: in the same file."),
+    cfg.StrOpt("client_ca_file", help="CA that clients must have a certificate of; default: they need none."),
+]
+
 _monitor = [
     cfg.IntOpt("max_checks", default=256, min=1, help="Health checks under way at the same time."),
     cfg.FloatOpt("refresh_interval", default=0.25, min=0.05, help="Seconds between looks for new instances."),
@@ -195,6 +209,7 @@ _GROUPS: dict[str, Sequence[cfg.Opt]] = {
     "deploy": _deploy,
     "ssh": _ssh,
     "registry": _registry,
+    "rpc": _rpc,
     "monitor": _monitor,
     "secrets": _secrets,
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import pathlib
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -18,17 +19,20 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.wsgi import _callback_wrapper
 from oslo_config import cfg
 from oslo_log import log
+from oslo_utils import netutils
 
 from gateway import conf as options
 from gateway import vault
 from gateway.api import app as api
+from gateway.api.service import checked_registration
+from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
 from gateway.deploy.engine import Engine
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweeper import Sweeper
-from gateway.registry import trusted_keys
+from gateway.registry import rpc, trusted_keys
 from gateway.registry.monitor import Monitor
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
@@ -153,6 +157,37 @@ class MonitorRole(UntilStopped):
         Monitor(self._conf, built.registry).run(stop)
 
 
+class RpcRole(UntilStopped):
+    """Serves the registry over gRPC."""
+
+    name = "rpc"
+
+    def work(self, built: api.Parts, stop: threading.Event) -> None:
+        conf = self._conf.rpc
+        access = rpc.ByToken(Tokens(self._conf, built.sessions))
+        servicer = rpc.RegistryService(built.registry, access, checked_registration)
+        credentials = rpc.credentials(conf.cert_file, conf.key_file, conf.client_ca_file)
+        address = f"{netutils.escape_ipv6(conf.host)}:{conf.port}"
+        rpc.Listener(self._conf, servicer, address, credentials).serve(stop, conf.drain_timeout)
+
+
+def _reserved(host: str, port: int) -> socket.socket:
+    """Holds a port that several processes will listen on. Raises OSError when someone else does."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    held = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host, port))  # alone first: with the option a second gatewayd would be let in
+        held.close()
+        held = socket.socket(family, socket.SOCK_STREAM)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((host, port))
+    except OSError as error:
+        held.close()
+        raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return held
+
+
 def _listener(conf: cfg.ConfigOpts) -> SocketHolder:
     """Raises OSError: granian says that a port is taken by a RuntimeError with a Rust backtrace in it."""
     try:
@@ -171,6 +206,7 @@ def main() -> int:
         schema.upgrade(Database(conf))
         trusted_keys.load(conf)  # a file that is not there is told before anything starts
         vault.opened(conf)  # that its keys can be used is better said once, here, than by every process
+        reserved: list[socket.socket] = []
         manager = cotyledon.ServiceManager()
         # SIGHUP: the files are read again, and every process drains and starts anew with what they say
         oslo_config_glue.setup(manager, conf)
@@ -180,6 +216,10 @@ def main() -> int:
             manager.add(EngineRole, 1, (conf,))
         if "monitor" in roles:
             manager.add(MonitorRole, 1, (conf,))
+        if "rpc" in roles:
+            reserved.append(_reserved(conf.rpc.host, conf.rpc.port))
+            rpc.credentials(conf.rpc.cert_file, conf.rpc.key_file, conf.rpc.client_ca_file)
+            manager.add(RpcRole, conf.rpc.workers, (conf,))
     except (cfg.Error, OSError, sqlalchemy.exc.SQLAlchemyError, oslo_db.exception.DBError) as error:
         print(f"gatewayd: {error}", file=sys.stderr)
         return 1

@@ -26,13 +26,14 @@ class Gatewayd:
 
     def __init__(self, folder: pathlib.Path, options: dict[str, dict] | None = None):
         (folder / "state").mkdir(parents=True)
-        self.port = _free_port()
+        self.port, self.rpc_port = _free_port(), _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gatewayd.log"
         self._config = folder / "gateway.conf"
         self._sections = {
             "DEFAULT": {"state_path": folder / "state"},
             "api": {"port": self.port},
+            "rpc": {"port": self.rpc_port},
             # of what never gets healthy a scenario need not wait for the default's two minutes
             "deploy": {"max_artifact": MAX_ARTIFACT, "healthy_timeout": 40},
             # the services that scenarios register are on this machine

@@ -105,7 +105,7 @@ class Registry:
 
     @expose(policy=None)
     def health(self):
-        return {"up": True}
+        return {"up": self._registry.is_up()}
 
     @expose(policy="gateway:registry:get")
     def types(self, context):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.api import check
-from gateway.api.expose import isoformat
+from gateway.api.expose import isoformat, validate
 from gateway.registry.model import PATH_PATTERN, TYPE_PATTERN, Change, Check, Instance, Kind, Registration
 
 _U16 = r"^0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(?!\n)$"
@@ -93,6 +93,12 @@ def _check(body: dict, proto: str) -> Check:
 def registration(body: dict) -> Registration:
     """From a body that is valid by ``NEW``. Raises Invalid for a check that does not go together."""
     return Registration(check=_check(body, body["proto"]), **_converted(body))
+
+
+def checked_registration(body: dict) -> Registration:
+    """From what another edge than HTTP has received, by the same rules. Raises Invalid."""
+    validate(body, NEW)
+    return registration(body)
 
 
 def replaced(instance: Instance, body: dict) -> Instance:

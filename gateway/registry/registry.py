@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+import sqlalchemy.exc
 from oslo_config import cfg
+from oslo_db import exception as db_exception
 
 from gateway import errors
 from gateway.registry import balance, checks, guard
@@ -55,18 +57,24 @@ class Registry:
     # Writing
 
     def register(
-        self, project_id: str, wanted: Registration, verify: bool = True, owner: Owner = nobody
+        self,
+        project_id: str,
+        wanted: Registration,
+        verify: bool = True,
+        owner: Owner = nobody,
+        patience: float | None = None,
     ) -> Instance:
         """Adds a service with its type's next ordinal, passing from the start.
 
         Asking again for the same ``deployment_id`` and ``server_id`` returns the instance that is there.
         ``verify=False`` is for who has just seen it pass and signed it himself (the deploy engine): the probe
         and the signature's verification are left out, and whose the host is. What belongs to a deployment and
-        brings no signature is given one. Takes up to ``wanted.check.timeout`` seconds.
+        brings no signature is given one. Takes up to ``wanted.check.timeout`` seconds, or ``patience`` where
+        the caller waits less long: whoever has gone has nothing registered.
 
         Raises Invalid (``gateway.registry.host``, ``.host_blocked``, ``.host_foreign``, ``.signature``),
-        Conflict (``gateway.registry.exists``: the project has one with this host, port and signature) and
-        Unhealthy (``gateway.registry.unhealthy``, with what was seen).
+        Conflict (``gateway.registry.exists``: the project has one with this host, port and signature),
+        Unhealthy (``gateway.registry.unhealthy``, with what was seen) and Timeout (after ``patience``).
         """
         host, server_id = self._allowed(wanted.host, owner if verify else None)
         wanted = dataclasses.replace(wanted, host=host, server_id=wanted.server_id or server_id)
@@ -78,7 +86,7 @@ class Registry:
         existing = self._store.find(project_id, wanted)
         if existing is not None:
             return existing
-        output = self._probed(wanted) if verify else ""
+        output = self._probed_in_time(wanted, patience) if verify else ""
         now = time.time()
         health = Health(Status.PASSING, streak=1, output=output, since=now)
         instance = self._store.insert(project_id, wanted, health, now)
@@ -268,6 +276,16 @@ class Registry:
             host_key=host_key,
         ).text
 
+    def _probed_in_time(self, wanted: Registration, patience: float | None) -> str:
+        if patience is None:
+            return self._probed(wanted)
+        until = time.monotonic() + patience
+        check = dataclasses.replace(wanted.check, timeout=max(0.001, min(wanted.check.timeout, patience)))
+        output = self._probed(dataclasses.replace(wanted, check=check))
+        if time.monotonic() >= until:
+            raise errors.Timeout("gateway.registry.patience", "The caller does not wait any longer.")
+        return output
+
     def _probed(self, wanted: Registration | Instance) -> str:
         if wanted.check.kind is Kind.TTL:
             return ""  # its registration is its first word
@@ -352,6 +370,14 @@ class Registry:
             self._balances.pop((project_id, type), None)
             raise _no_type(type)
         return found
+
+    def is_up(self) -> bool:
+        """Whether the database answers, without which nobody can be registered."""
+        try:
+            self._store.index()
+        except (db_exception.DBError, sqlalchemy.exc.SQLAlchemyError):
+            return False
+        return True
 
     # For the monitor
 

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import pathlib
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 from gateway import conf as options
@@ -33,10 +34,12 @@ def registry(conf) -> Registry:
 
 
 class Service:
-    """An HTTP server on 127.0.0.1 that answers GET with ``status`` and ``body``, which may be changed."""
+    """An HTTP server on 127.0.0.1 that answers GET with ``status`` and ``body``, after ``delay``. They may be
+    changed."""
 
     def __init__(self, port: int = 0):
         self.status, self.body = 200, b'{"up": true}'
+        self.delay = 0.0  # seconds
         self.asked: list[str] = []
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.port = self._server.server_address[1]
@@ -53,6 +56,7 @@ class Service:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 service.asked.append(self.path)
+                time.sleep(service.delay)
                 self.send_response(service.status)
                 self.send_header("Content-Length", str(len(service.body)))
                 self.end_headers()
