@@ -75,8 +75,9 @@ class Gatewayd:
                 raise AssertionError(f"gatewayd exited with {self._process.returncode}:\n{self.tail()}")
             try:
                 if requests.get(self.url + "/healthcheck", timeout=5).ok:
+                    socket.create_connection(("127.0.0.1", self.rpc_port), timeout=5).close()
                     return
-            except requests.ConnectionError:
+            except OSError:  # requests' own are such, too
                 pass
             assert time.monotonic() < deadline, f"gatewayd is not up after {_UP} s:\n{self.tail()}"
             time.sleep(0.2)
