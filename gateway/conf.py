@@ -95,9 +95,22 @@ _deploy = [
 _ssh = [
     cfg.PortOpt("port", default=22, help="Port of sshd on the servers."),
     cfg.FloatOpt("ready_timeout", default=600, min=1, help="Seconds from ACTIVE to the first login."),
-    cfg.FloatOpt("connect_timeout", default=10, min=0.1, help="Seconds for one TCP connection."),
+    cfg.FloatOpt(
+        "connect_timeout",
+        default=10,
+        min=0.1,
+        help="Seconds for one TCP connection, and for a channel in one that is there.",
+    ),
     cfg.FloatOpt("banner_timeout", default=30, min=0.1, help="Seconds for sshd's banner."),
+    cfg.FloatOpt("handshake_timeout", default=30, min=0.1, help="Seconds to agree on keys with sshd."),
     cfg.FloatOpt("auth_timeout", default=30, min=0.1, help="Seconds for the login."),
+    cfg.IntOpt(
+        "keepalive_interval",
+        default=15,
+        min=1,
+        help="Seconds between signs of life on a connection where nothing else is sent; a server that has "
+        "acknowledged nothing for three of them is given up.",
+    ),
     cfg.FloatOpt(
         "retry_interval", default=0.25, min=0.05, help="Seconds between tries while a server boots."
     ),

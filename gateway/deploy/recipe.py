@@ -4,6 +4,7 @@ On the server, as the layout of Capistrano:
 
     /opt/gateway/SERVICE/releases/VERSION-DEPLOYMENT/   the artifact and the files
     /opt/gateway/SERVICE/current                        link to the release that runs
+    /opt/gateway/SERVICE/artifacts/SHA256.tar.gz        those used last, root's, mode 0700
     /opt/gateway/SERVICE/env                            environment with secrets, root's, mode 0600
     /etc/systemd/system/gateway-SERVICE.service
 """
@@ -24,16 +25,25 @@ USER = r"^[a-z_][a-z0-9_-]{0,31}(?!\n)$"
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(?!\n)$"
 FILE_PATH = r"^(?!/)(?!(.*/)?\.\.?(/|$))[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/](?!\n)$"
 
+#: What a command prints to be sent its stdin.
+SEND = "gateway: send\n"
+
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """One remote command. ``argv`` is quoted word by word; ``title`` is what people read."""
+    """One remote command. ``argv`` is quoted word by word; ``title`` is what people read.
+
+    ``asks``: it gets its stdin only once it prints SEND, if it does. ``held``: it reads no stdin, which stays
+    open for as long as the command may run.
+    """
 
     title: str
     argv: tuple[str, ...]
     timeout: float
     stdin: bytes = dataclasses.field(default=b"", repr=False)
     root: bool = True
+    asks: bool = False
+    held: bool = False
 
     def line(self) -> str:
         return shlex.join(("sudo", "-n", "--", *self.argv) if self.root else self.argv)
@@ -56,6 +66,10 @@ class Layout:
         return f"{self.home}/releases/{self.release_name}"
 
     @property
+    def artifacts(self) -> str:
+        return f"{self.home}/artifacts"
+
+    @property
     def unit(self) -> str:
         return f"gateway-{self.service}.service"
 
@@ -69,10 +83,24 @@ class Facts:
     cloud_init: str  # done, disabled, error …; "" where there is none
 
 
-def _shell(title: str, script: str, *arguments: str, timeout: float, stdin: bytes = b"") -> Command:
+#: OpenSSH does not end a command whose channel is closed, it only ends its stdin: that then ends the whole
+#: process group, first gently. What a command that ends by itself leaves in the background goes on.
+_HELD = """
+exec 3<&0 </dev/null
+{ read -r _ <&3 || true; trap '' TERM; kill -TERM 0; sleep 10; kill -KILL 0; } >/dev/null 2>&1 &
+trap "kill $! 2>/dev/null" EXIT
+exec 3<&-
+"""
+
+
+def _shell(
+    title: str, script: str, *arguments: str, timeout: float, stdin: bytes = b"", asks: bool = False
+) -> Command:
     """One shell on the server for several commands, since each start costs it time. The arguments reach the
-    script as "$1"…; its first failing command ends it."""
-    return Command(title, ("sh", "-ec", script, "gateway", *arguments), timeout, stdin)
+    script as "$1"…; its first failing command ends it. Without stdin, the end of the channel ends it, too."""
+    held = not (stdin or asks)
+    argv = ("sh", "-ec", _HELD + script if held else script, "gateway", *arguments)
+    return Command(title, argv, timeout, stdin, asks=asks, held=held)
 
 
 def facts(packages: tuple[str, ...], timeout: float) -> Command:
@@ -114,15 +142,27 @@ install -d -o "$3" "$2"
     return _shell("make the release's folder", script, releases, layout.release, user, timeout=timeout)
 
 
-def unpack(layout: Layout, sha256: str, timeout: float) -> Command:
-    """Its stdin is the artifact; what does not have the sum is not unpacked."""
+def unpack(layout: Layout, sha256: str, timeout: float, keep: int = 5) -> Command:
+    """Its stdin is the artifact, asked for only when the server does not have it; what does not have the sum
+    is not unpacked. The ``keep`` artifacts used last stay."""
     script = """
-cat >"$1.part"
-echo "$2  $1.part" | sha256sum -c --quiet -
-tar -xzf "$1.part" -C "$1" --no-same-owner
-rm "$1.part"
+install -d -m 0700 "$1"
+cd "$1"
+file="$2.tar.gz"
+if echo "$2  $file" | sha256sum -c --status - 2>/dev/null; then
+  echo "the server has the artifact: upload skipped"
+  touch "$file"
+else
+  echo "gateway: send"
+  cat >"$file.part"
+  echo "$2  $file.part" | sha256sum -c --quiet -
+  mv "$file.part" "$file"
+fi
+tar -xzf "$file" -C "$3" --no-same-owner
+ls -t -- *.tar.gz | tail -n "+$(($4 + 1))" | xargs -r rm -f --
 """
-    return _shell("unpack the artifact", script, layout.release, sha256, timeout=timeout)
+    arguments = (layout.artifacts, sha256, layout.release, str(keep))
+    return _shell("unpack the artifact", script, *arguments, timeout=timeout, asks=True)
 
 
 def place(layout: Layout, spec: Spec, secrets: dict[str, str], user: str, timeout: float) -> Command:

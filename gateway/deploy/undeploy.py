@@ -40,7 +40,8 @@ def service(work: Work, number: int) -> None:
     if work.boots or work.target(number).address is None:
         return  # the server itself goes
     try:
-        work.run("undeploy", number, recipe.remove(work.layout, work.conf.deploy.command_timeout))
+        with work.going_back():
+            work.run("undeploy", number, recipe.remove(work.layout, work.conf.deploy.command_timeout))
     except errors.GatewayError as error:
         work.say("undeploy", number, f"The service could not be removed from the server: {error.message}")
         LOG.warning("Deployment %s: target %s is not cleaned: %s", work.id, number, error.message)

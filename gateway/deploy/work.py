@@ -46,6 +46,7 @@ class Work:
         self._sessions = sessions
         self._connections: dict[int, ssh.Connection] = {}
         self._looked = 0.0
+        self._this_thread = threading.local()
         self._lock = threading.Lock()
 
     @property
@@ -70,9 +71,21 @@ class Work:
     def target(self, number: int) -> Target:
         return self.store.target(self.id, number)
 
+    @contextlib.contextmanager
+    def going_back(self):
+        """What is taken back in this thread is not stopped by what made that necessary; steps of other
+        targets may still be ending in other threads."""
+        self._this_thread.goes_back = True
+        try:
+            yield
+        finally:
+            self._this_thread.goes_back = False
+
     def proceed(self) -> None:
         """Called between the pieces of every wait; raises Conflict once the deployment is being deleted, or
         another of its replicas has failed."""
+        if getattr(self._this_thread, "goes_back", False):
+            return
         with self._lock:
             if time.monotonic() - self._looked < _LOOK_INTERVAL:
                 return
@@ -163,12 +176,12 @@ class Work:
 
     def run(self, step: str, number: int, command: Command, upload: pathlib.Path | None = None) -> str:
         """Runs a command on a target and logs what it prints. Raises Unhealthy when it fails, with its last
-        lines; returns its output."""
+        lines, and what ``proceed`` raises; returns its output."""
         self.say(step, number, f"$ {command.title}")
         with contextlib.ExitStack() as stack:
             stdin = stack.enter_context(upload.open("rb")) if upload else None
             printed = stack.enter_context(contextlib.closing(_Printed(self, step, number)))
-            result = self.connection(number).run(command, stdin, printed.more)
+            result = self.connection(number).run(command, stdin, printed.more, self.proceed)
         if result.status != 0:
             raise errors.Unhealthy(
                 "gateway.deployment.command_failed",
@@ -178,7 +191,7 @@ class Work:
 
     def ask(self, number: int, command: Command) -> str:
         """Runs a command whose output and failure matter only to the caller."""
-        return self.connection(number).run(command).output
+        return self.connection(number).run(command, proceed=self.proceed).output
 
     def last_lines(self, output: str, count: int = 5) -> str:
         lines = self.masked(output).strip().splitlines()

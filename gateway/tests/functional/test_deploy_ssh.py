@@ -1,23 +1,28 @@
 """Connections to a real sshd (OpenSSH's) on 127.0.0.1, with a host key and a login key of its own."""
 
 import contextlib
+import dataclasses
 import getpass
+import hashlib
 import io
 import os
 import pathlib
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import tarfile
 import threading
 import time
+import uuid
 
 import pytest
 
 from gateway import conf as options
 from gateway import errors
-from gateway.deploy import guest, ssh
+from gateway.deploy import guest, recipe, ssh
 from gateway.deploy.recipe import Command
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
@@ -33,7 +38,7 @@ bash_only = pytest.mark.skipif(
 class Sshd:
     """One sshd, started as a child; ``host_key`` and ``login_key`` are what it has and takes."""
 
-    def __init__(self, folder: pathlib.Path, host_key=None, login_key=None, port=None):
+    def __init__(self, folder: pathlib.Path, host_key=None, login_key=None, port=None, lines=()):
         self.host_key, self.login_key = host_key or guest.key_pair(), login_key or guest.key_pair()
         self.port = port or _free_port()
         self._log = folder / f"sshd-{self.port}.log"
@@ -42,6 +47,7 @@ class Sshd:
         key.write_text(self.host_key.private)
         authorized.write_text(self.login_key.public + "\n")
         lines = [
+            *lines,
             f"ListenAddress 127.0.0.1:{self.port}",
             f"HostKey {key}",
             f"AuthorizedKeysFile {authorized}",
@@ -156,6 +162,56 @@ def _log_from(sshd, start, *words):
         time.sleep(0.02)
 
 
+def test_another_sshd_on_the_known_address(tmp_path):
+    """The man in the middle: the gateway's own key would let it in there, and it does not even try."""
+    known = Sshd(tmp_path)
+    conf = conf_for(known.port)
+    ssh.connect(login(known), conf).close()
+    known.stop()
+    (tmp_path / "other").mkdir()
+    other = Sshd(tmp_path / "other", login_key=known.login_key, port=known.port)
+    try:
+        with pytest.raises(ssh.HostKeyMismatch, match="nothing was sent"):
+            ssh.wait_for_login(login(known), conf, lambda: None, 0)
+        seen = _log_from(other, 0, "Connection closed by", "Connection reset by")
+        assert USER not in seen
+    finally:
+        other.stop()
+
+
+WEAK = [
+    "KexAlgorithms diffie-hellman-group14-sha1,diffie-hellman-group1-sha1",
+    "HostKeyAlgorithms ssh-rsa",
+    "Ciphers aes128-cbc,aes256-cbc,3des-cbc",
+    "MACs hmac-sha1,hmac-md5,hmac-sha1-96\nCiphers aes128-ctr",
+]
+
+
+@pytest.mark.parametrize("weak", WEAK, ids=lambda weak: weak.split()[0])
+def test_weak_algorithms_are_refused(tmp_path, weak):
+    public = _public_rsa(tmp_path)
+    server = Sshd(tmp_path, guest.KeyPair((tmp_path / "rsa").read_text(), public), lines=[weak])
+    try:
+        with pytest.raises(ssh.NoCommonAlgorithm) as raised:
+            ssh.wait_for_login(login(server), conf_for(server.port), lambda: None, 0)
+        assert raised.value.code == "gateway.ssh.no_common_algorithm"
+        assert "no weak ones" in raised.value.message
+    finally:
+        server.stop()
+
+
+def test_the_best_algorithms_are_agreed_on(tmp_path):
+    server = Sshd(tmp_path, lines=["LogLevel DEBUG1"])
+    try:
+        ssh.connect(login(server), conf_for(server.port)).close()
+        seen = _log_from(server, 0, "Connection closed by")
+        assert re.search(r"kex: algorithm: (mlkem768x25519-sha256|curve25519-sha256)", seen)
+        assert "kex: host key algorithm: ssh-ed25519" in seen
+        assert "kex: client->server cipher: aes128-gcm@openssh.com" in seen
+    finally:
+        server.stop()
+
+
 def test_one_of_several_known_keys_is_enough(sshd, conf, tmp_path):
     known = (_public_rsa(tmp_path), sshd.host_key.public + " a comment")
     ssh.connect(login(sshd, host_keys=known), conf).close()
@@ -233,6 +289,116 @@ def test_a_command_that_takes_too_long(connection, script):
     assert raised.value.code == "gateway.ssh.command_timeout"
     assert "0.3 s" in raised.value.message
     assert connection.run(shell("echo still here")).output == "still here\n"
+
+
+@pytest.fixture
+def setup(tmp_path):
+    """The user's commands, as a deployment runs them, but without sudo."""
+
+    def command(script):
+        layout = recipe.Layout(str(tmp_path), "hello", "1")
+        for name, text in (("env", ""), ("setup.sh", script), ("releases/1/a", "")):
+            path = tmp_path / "hello" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return dataclasses.replace(recipe.setup(layout, USER, 60), root=False)
+
+    return command
+
+
+def _running(*argv):
+    found = subprocess.run(["pgrep", "-fx", " ".join(argv)], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def _until(look):
+    deadline = time.monotonic() + 15
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _sleep():
+    """A command line that nobody else runs."""
+    return ("sleep", f"600.{uuid.uuid4().int}")
+
+
+def test_a_command_that_may_not_proceed_is_ended_with_its_processes(connection, setup):
+    first, second = _sleep(), _sleep()
+
+    def proceed():
+        if _running(*first) and _running(*second):
+            raise errors.Conflict("gateway.deployment.deleted", "gone")
+
+    with pytest.raises(errors.Conflict, match="gone"):
+        connection.run(setup(f"{' '.join(first)} &\n{' '.join(second)}"), proceed=proceed)
+    _until(lambda: not _running(*first) and not _running(*second))
+    assert connection.run(shell("echo still here")).output == "still here\n"
+
+
+def test_a_command_does_not_outlive_its_connection(sshd, conf, setup):
+    """As when the gateway is killed: its successor does the step again, and both must not run at once."""
+    connection, sleep = ssh.connect(login(sshd), conf), _sleep()
+    command = setup(" ".join(sleep))
+    thread = threading.Thread(target=_run_quietly, args=(connection, command))
+    thread.start()
+    _until(lambda: _running(*sleep))
+    connection.close()
+    _until(lambda: not _running(*sleep))
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def _run_quietly(connection, command):
+    with contextlib.suppress(errors.GatewayError):
+        connection.run(command)
+
+
+def test_what_was_left_in_the_background_on_purpose_stays(connection, setup):
+    sleep = _sleep()
+    script = f"echo begun; {' '.join(sleep)} >/dev/null 2>&1 &\ncat\nexit 3"
+    assert connection.run(setup(script)) == ssh.Result(3, "begun\n")
+    (pid,) = _running(*sleep)
+    time.sleep(1)
+    assert _running(*sleep) == [pid]
+    os.kill(pid, signal.SIGTERM)
+
+
+@bash_only
+def test_a_server_that_stops_reading(sshd, conf):
+    """Nothing that waits for it waits longer than the command may take."""
+    connection = ssh.connect(login(sshd), conf)
+    pid = int(connection.run(shell("ps -o ppid= -p $$")).output)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(errors.Timeout):
+            connection.run(shell("cat >/dev/null", timeout=1), io.BytesIO(b"x" * 64_000_000))
+        with pytest.raises(errors.GatewayError):
+            connection.run(shell("true", timeout=1))
+        assert not connection.is_open()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        connection.close()
+
+
+def test_an_artifact_goes_over_once(connection, tmp_path):
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w:gz") as tar:
+        member = tarfile.TarInfo("noise")
+        member.size = 300_000
+        tar.addfile(member, io.BytesIO(os.urandom(member.size)))
+    layout = recipe.Layout(str(tmp_path), "hello", "1")
+    command = recipe.unpack(layout, hashlib.sha256(whole.getvalue()).hexdigest(), 20)
+    command = dataclasses.replace(command, root=False)
+    (tmp_path / "hello/releases/1").mkdir(parents=True)
+    first, second = io.BytesIO(whole.getvalue()), io.BytesIO(whole.getvalue())
+    assert connection.run(command, first) == ssh.Result(0, "")
+    assert (tmp_path / "hello/releases/1/noise").stat().st_size == 300_000
+    result = connection.run(command, second)
+    assert result == ssh.Result(0, "the server has the artifact: upload skipped\n")
+    assert (first.tell(), second.tell()) == (len(whole.getvalue()), 0)
+    (tmp_path / f"hello/artifacts/{command.argv[5]}.tar.gz").write_bytes(b"spoilt")
+    assert connection.run(command, second) == ssh.Result(0, "")
 
 
 @bash_only
@@ -325,6 +491,6 @@ def test_private_keys(tmp_path, kind):
 def test_no_thread_stays(connection):
     connection.run(shell("true"))
     deadline = time.monotonic() + 2
-    while any(isinstance(t, threading.Timer) for t in threading.enumerate()):
+    while any(thread.name.startswith("ssh-") for thread in threading.enumerate()):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -1,10 +1,13 @@
 """What is done on a server, as values: shell and systemd read by the shell itself where that is here."""
 
+import hashlib
 import io
+import os
 import re
 import shlex
 import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -195,26 +198,55 @@ def test_scripts_are_good_shell(command):
 
 
 def run_here(command, stdin=b""):
-    """The command without sudo, on this machine."""
-    return subprocess.run(command.argv, input=stdin or command.stdin, capture_output=True, timeout=30)
+    """The command without sudo, on this machine, in a session of its own, as sshd would."""
+    options = {"capture_output": True, "timeout": 30, "start_new_session": True}
+    if not command.held:
+        return subprocess.run(command.argv, input=stdin or command.stdin, **options)
+    reader, writer = os.pipe()
+    try:
+        return subprocess.run(command.argv, stdin=reader, **options)
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_an_artifact_is_unpacked_only_with_its_sum(tmp_path):
     layout = recipe.Layout(str(tmp_path), "hello", "1")
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w:gz") as tar:
-        member = tarfile.TarInfo("app.py")
-        member.size = 2
-        tar.addfile(member, io.BytesIO(b"hi"))
-    data = whole.getvalue()
+    data = _tar_gz("hi")
     prepared = run_here(recipe.prepare(layout, "root" if _is_root() else _me(), 9))
     assert prepared.returncode == 0, prepared.stderr
     wrong = run_here(recipe.unpack(layout, "0" * 64, 9), data)
     assert wrong.returncode != 0
     assert not (tmp_path / "hello/releases/1/app.py").exists()
-    digest = subprocess.run(["sha256sum"], input=data, capture_output=True, check=True).stdout.split()[0]
-    assert run_here(recipe.unpack(layout, digest.decode(), 9), data).returncode == 0
+    unpack = recipe.unpack(layout, hashlib.sha256(data).hexdigest(), 9)
+    assert run_here(unpack, data).stdout.decode() == recipe.SEND
     assert (tmp_path / "hello/releases/1/app.py").read_bytes() == b"hi"
+    again = run_here(unpack)
+    assert (again.returncode, again.stdout) == (0, b"the server has the artifact: upload skipped\n")
+
+
+def test_the_artifacts_used_last_are_kept_on_the_server(tmp_path):
+    layout = recipe.Layout(str(tmp_path), "hello", "1")
+    run_here(recipe.prepare(layout, _me(), 9))
+    wholes = [_tar_gz(text) for text in "abcd"]
+    sums = [hashlib.sha256(whole).hexdigest() for whole in wholes]
+    for number in (0, 1, 0, 2, 0, 3):
+        unpack = recipe.unpack(layout, sums[number], 9, keep=2)
+        assert run_here(unpack, wholes[number]).returncode == 0
+        time.sleep(0.02)  # the files' times are what tells
+    assert {path.name for path in (tmp_path / "hello/artifacts").iterdir()} == {
+        f"{sums[0]}.tar.gz",
+        f"{sums[3]}.tar.gz",
+    }
+
+
+def _tar_gz(text):
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w:gz") as tar:
+        member = tarfile.TarInfo("app.py")
+        member.size = len(text)
+        tar.addfile(member, io.BytesIO(text.encode()))
+    return whole.getvalue()
 
 
 def _is_root():
