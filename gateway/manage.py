@@ -296,6 +296,12 @@ class Shell(app.App):
             )
         return parser
 
+    def configure_logging(self) -> None:
+        super().configure_logging()
+        if self.options.verbose_level == self.DEFAULT_VERBOSE_LEVEL and not self.options.debug:
+            for handler in logging.getLogger().handlers:  # the libraries' warnings are for who asks for them
+                handler.addFilter(logging.Filter(self.NAME))
+
     def initialize_app(self, argv: list[str]) -> None:
         if not argv:  # cliff would open a prompt of its own
             self.options.deferred_help = True

@@ -25,13 +25,14 @@ class Gatewayd:
     """``options`` are by section, over the harness's own: {"ssh": {"ready_timeout": 5}}."""
 
     def __init__(self, folder: pathlib.Path, options: dict[str, dict] | None = None):
-        (folder / "state").mkdir(parents=True)
+        self.state = folder / "state"
+        self.state.mkdir(parents=True)
         self.port, self.rpc_port = _free_port(), _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gatewayd.log"
         self._config = folder / "gateway.conf"
         self._sections = {
-            "DEFAULT": {"state_path": folder / "state"},
+            "DEFAULT": {"state_path": self.state},
             "api": {"port": self.port},
             "rpc": {"port": self.rpc_port},
             # of what never gets healthy a scenario need not wait for the default's two minutes
