@@ -2,13 +2,16 @@
 Feature: The keys of the secrets in Barbican
   With [secrets] backend = castellan they are where the operator keeps his other keys.
 
+  @barbican
   Scenario: Sealed, rotated and pruned
     Given a Barbican
     And a gateway of the scenario's own whose keys are in Barbican
-    And a web service guarded whose health check is answered 200
-    And a web service another whose health check is answered 200
-    When a member registers guarded
+    When a member calls POST /registry/tokens
+      """
+      {"type": "guarded"}
+      """
     Then the answer is 201
+    And its database has 1 sealed signing key
     And Barbican has 1 key of it
     And there is no key in its folder
     When I run gateway-manage secrets rotate
@@ -17,12 +20,19 @@ Feature: The keys of the secrets in Barbican
     When I run gateway-manage secrets prune --min-age 0
     Then it exits with 0
     And Barbican has 1 key of it
-    When a member calls GET /registry/service/types/guarded/best
-    Then the answer is 200
+    When a member calls POST /registry/tokens
+      """
+      {"type": "guarded"}
+      """
+    Then the answer is 201
     When the daemon is killed
     And the daemon is started again
-    And a member registers another
+    And a member calls POST /registry/tokens
+      """
+      {"type": "guarded"}
+      """
     Then the answer is 201
+    And its database has 1 sealed signing key
 
   Scenario: No Barbican
     Given a gateway of the scenario's own

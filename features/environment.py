@@ -6,7 +6,7 @@
     … -D others -D gone_in=5     # while others work in the same project: what is left is only shown
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
-and said so. @servers uses the two servers that all such scenarios share: they are asked for at the very
+and said so; so is @barbican without Debian's package barbican-api. @servers uses the two servers that all such scenarios share: they are asked for at the very
 beginning and boot while the scenarios without guests run, which is why those in ``guests/`` come last.
 """
 
@@ -18,7 +18,7 @@ import time
 
 from behave import register_type
 from behave.model import Status
-from harness import clouds, names
+from harness import barbican, clouds, names
 from harness.clearing import Clearing
 from harness.client import Client
 from harness.gatewayd import Gatewayd
@@ -61,13 +61,22 @@ def before_all(context):
 
 
 def before_scenario(context, scenario):
-    needed = {"aio", "admin"} & set(scenario.effective_tags)
-    if clouds.OWN_CLOUD and needed:
-        context.left_out.append(scenario.name)
-        scenario.skip(f"needs devstack/aio ({', '.join(sorted(needed))})")
+    lacking = _lacking(set(scenario.effective_tags))
+    if lacking:
+        context.left_out.append(f"{scenario.name} (needs {lacking})")
+        scenario.skip(f"needs {lacking}")
         return
     context.names = dict(context.names, gateway_url=context.client.url)
     context.clearing = Clearing(context.shared, "others" in context.config.userdata)
+
+
+def _lacking(tags: set[str]) -> str | None:
+    """What a scenario with these tags needs and is not here."""
+    if clouds.OWN_CLOUD and {"aio", "admin"} & tags:
+        return "devstack/aio"
+    if "barbican" in tags and not barbican.installed:
+        return "apt-get install barbican-api"
+    return None
 
 
 def after_scenario(context, scenario):
@@ -113,6 +122,6 @@ def _whole(context) -> bool:
 def _say_what_was_left_out(context) -> None:
     if context.left_out:
         count = len(context.left_out)
-        print(f"\n*** LEFT OUT on the cloud {clouds.OWN_CLOUD}: {count} scenarios that need devstack/aio:")
+        print(f"\n*** LEFT OUT: {count} scenarios:")
         for name in context.left_out:
             print(f"***   {name}")

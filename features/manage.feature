@@ -21,25 +21,34 @@ Feature: The operator's command
 
   Scenario: New keys for the secrets, without a restart
     Given a gateway of the scenario's own
-    And a web service sealed whose health check is answered 200
-    And a web service another whose health check is answered 200
-    When a member registers sealed
+    When a member calls POST /registry/tokens
+      """
+      {"type": "sealed"}
+      """
     Then the answer is 201
+    And its database has 1 sealed signing key
     When I run gateway-manage secrets rotate
     Then it exits with 0
-    And it prints "Key 1 is new"
+    And it prints "Key 1 is new; 1 secrets are sealed anew"
     When I run gateway-manage secrets prune
     Then it exits with 0
     And it prints "none; 2 left"
     When I run gateway-manage secrets prune --min-age 0
     Then it exits with 0
     And it prints "Keys removed: 0; 1 left"
-    When a member calls GET /registry/service/types/sealed/best
-    Then the answer is 200
+    When a member calls POST /registry/tokens
+      """
+      {"type": "sealed"}
+      """
+    Then the answer is 201
     When the daemon is killed
     And the daemon is started again
-    And a member registers another
+    And a member calls POST /registry/tokens
+      """
+      {"type": "sealed"}
+      """
     Then the answer is 201
+    And its database has 1 sealed signing key
 
   Scenario: Nothing has leaked, and there is no deployment
     Given a gateway of the scenario's own

@@ -235,7 +235,7 @@ def register(conf: cfg.ConfigOpts) -> None:
         else:
             conf.register_opts(opts, group)
     log.register_options(conf)
-    quiet = [f"{name}=WARN" for name in ("paramiko", "alembic", "_granian", "openstack")]
+    quiet = [f"{name}=WARN" for name in ("paramiko", "alembic", "barbicanclient", "_granian", "openstack")]
     log.set_defaults(default_log_levels=log.get_default_log_levels() + quiet)
     conf.register_opts(db_options.database_opts, "database")
     loading.register_auth_conf_options(conf, _AUTH)

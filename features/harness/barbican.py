@@ -90,7 +90,3 @@ class Barbican:
         if self._process:
             self._process.terminate()
             self._process.wait(30)
-
-    def holds(self, text: bytes) -> bool:
-        """Whether its database has it in the clear."""
-        return text in (self._folder / "barbican.db").read_bytes()

@@ -61,6 +61,15 @@ def step_delete_trust(context):
     clouds.as_user("a member").identity.delete(f"/OS-TRUST/trusts/{context.forgotten_trust}")
 
 
+@then("its database has {count:d} sealed signing key")
+def step_signing_keys(context, count):
+    """As many as before: what was sealed could be opened, else another would have been made."""
+    with _database(context) as connection:
+        rows = connection.execute("SELECT private_key FROM signing_keys").fetchall()
+    assert len(rows) == count, len(rows)
+    assert all(key.startswith("gAAAA") for (key,) in rows), "not sealed"
+
+
 @when("others may read its keys")
 def step_open_keys(context):
     (context.gateway.state / "keys").chmod(0o755)
