@@ -6,9 +6,9 @@
     … -D others -D gone_in=5     # while others work in the same project: what is left is only shown
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
-and said so; so is @barbican without Debian's package barbican-api. @servers uses the two servers that all such
-scenarios share: they are asked for at the very beginning and boot while the scenarios without guests run,
-which is why those in ``guests/`` come last.
+and said so; so is @barbican without Debian's package barbican-api. @servers uses the two servers that all
+such scenarios share: they are asked for at the very beginning and boot while the scenarios without guests
+run, which is why those in ``guests/`` come last.
 """
 
 import pathlib
