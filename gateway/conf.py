@@ -184,6 +184,7 @@ _rpc = [
 
 _monitor = [
     cfg.IntOpt("max_checks", default=256, min=1, help="Health checks under way at the same time."),
+    cfg.IntOpt("max_tunnelled", default=16, min=1, help="Of them through jump hosts; each takes a thread."),
     cfg.FloatOpt("refresh_interval", default=0.25, min=0.05, help="Seconds between looks for new instances."),
     cfg.BoolOpt("verify_tls", default=False, help="Verify the certificates of https instances."),
 ]

@@ -1,6 +1,7 @@
 """gatewayd: builds the parts and runs the roles, each in processes of its own under cotyledon."""
 
 import asyncio
+import contextlib
 import pathlib
 import socket
 import sys
@@ -32,6 +33,7 @@ from gateway.db import Database, schema
 from gateway.deploy.engine import Engine
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweeper import Sweeper
+from gateway.deploy.tunnel import Tunnels
 from gateway.registry import rpc, trusted_keys
 from gateway.registry.monitor import Monitor
 from gateway.registry.registry import Registry
@@ -154,7 +156,8 @@ class MonitorRole(UntilStopped):
     name = "monitor"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
-        Monitor(self._conf, built.registry).run(stop)
+        with contextlib.closing(Tunnels(self._conf, built.deployments)) as tunnels:
+            Monitor(self._conf, built.registry, tunnels.read).run(stop)
 
 
 class RpcRole(UntilStopped):

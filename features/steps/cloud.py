@@ -46,14 +46,22 @@ def step_foreign_server_with_key(context):
     clouds.as_user("a member").compute.wait_for_server(server, wait=300)
 
 
-def _boot_foreign(context, **attributes):
+@given("a server on {network} that Nova booted with that key, without the gateway")
+def step_foreign_server_on(context, network):
+    keys = f"#cloud-config\nssh_authorized_keys: ['{context.names['public_key']}']\n"
+    user_data = base64.b64encode(keys.encode()).decode()
+    server = _boot_foreign(context, filled(network, context.names), user_data=user_data)
+    clouds.as_user("a member").compute.wait_for_server(server, wait=300)
+
+
+def _boot_foreign(context, network=None, **attributes):
     context.clearing.begin(context.client)
     conn = clouds.as_user("a member")
     server = conn.compute.create_server(
         name=f"foreign-{uuid.uuid4().hex[:8]}",
         flavor_id=conn.compute.find_flavor(context.names["flavor"]).id,
         image_id=conn.image.find_image(context.names["image"]).id,
-        networks=[{"uuid": conn.network.find_network(context.names["network"]).id}],
+        networks=[{"uuid": conn.network.find_network(network or context.names["network"]).id}],
         **attributes,
     )
     context.clearing.servers.append((context.client, server.id))

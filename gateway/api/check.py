@@ -122,10 +122,10 @@ def _ordered(field: str, made: Check) -> Check:
 
 
 def shown(made: Check, proto: str) -> dict[str, Any]:
-    """What it is, without what its kind has not."""
+    """What it is, without what its kind has not, and without what its deployment decides."""
     kind = made.kind or Kind(proto)
     fields = dataclasses.asdict(made)
-    left_out = _SPECIAL - set(_OWN[kind]) | {name for name in _SPECIAL if not fields[name]}
+    left_out = {"tunnel"} | _SPECIAL - set(_OWN[kind]) | {name for name in _SPECIAL if not fields[name]}
     return {**{name: value for name, value in fields.items() if name not in left_out}, "kind": kind}
 
 

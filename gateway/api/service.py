@@ -105,7 +105,12 @@ def replaced(instance: Instance, body: dict) -> Instance:
     """By a body that is valid by ``WHOLE``: what it leaves out is as in a new one. Raises Invalid."""
     wanted = registration({"type": instance.type, **body})
     fields = {field: getattr(wanted, field) for field, _ in _CONVERTED.values()}
-    return dataclasses.replace(instance, check=wanted.check, **fields)
+    return dataclasses.replace(instance, check=_as_reached(wanted.check, instance), **fields)
+
+
+def _as_reached(wanted: Check, instance: Instance) -> Check:
+    """Whether it needs a tunnel is its deployment's to say."""
+    return dataclasses.replace(wanted, tunnel=instance.check.tunnel)
 
 
 def patched(instance: Instance, body: dict) -> Instance:
@@ -113,7 +118,7 @@ def patched(instance: Instance, body: dict) -> Instance:
     made = dataclasses.replace(instance, **_converted(body))
     if "check" in body:
         wanted = _check({"health": instance.check.path, **body}, made.proto)
-        return dataclasses.replace(made, check=wanted)
+        return dataclasses.replace(made, check=_as_reached(wanted, instance))
     own = instance.check.kind == instance.proto  # it speaks what the instance does
     kind = Kind(made.proto) if own else instance.check.kind
     path = body.get("health", instance.check.path)

@@ -1,5 +1,6 @@
 """What POST /v1/deployments asks for: its schema, and how names become ids."""
 
+import dataclasses
 import functools
 
 from gateway import errors
@@ -7,10 +8,11 @@ from gateway.api import check
 from gateway.api.auth import Context
 from gateway.api.choice import choose
 from gateway.api.collection import referred
+from gateway.api.jump import check_keys, wanted_jump
 from gateway.cloud.model import Image
 from gateway.cloud.openstack import Cloud
-from gateway.deploy import recipe, ssh
-from gateway.deploy.model import ExistingServers, NewServers, Spec
+from gateway.deploy import recipe
+from gateway.deploy.model import ExistingServers, Jump, NewServers, Spec
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.model import Kind
 
@@ -29,6 +31,14 @@ _ENVIRONMENT = {
     "additionalProperties": _TEXT,
 }
 
+_JUMP = {
+    "type": "object",
+    "properties": {"server": _NAME, "user": _USER, "private_key": _TEXT, "host_key": _TEXT},
+    "required": ["server"],
+    "additionalProperties": False,
+    "dependentRequired": {"private_key": ["user"]},
+}
+
 _NEW_SERVERS = {
     "properties": {
         "flavor": _NAME,
@@ -36,6 +46,7 @@ _NEW_SERVERS = {
         "network": _NAME,
         "floating_network": _NAME,
         "user": _USER,
+        "jump": _JUMP,
     },
     "required": ["flavor", "image", "network"],
     "additionalProperties": False,
@@ -48,6 +59,7 @@ _EXISTING_SERVERS = {
         "private_key": _TEXT,
         "host_key": _TEXT,
         "trust_on_first_use": {"type": "boolean"},
+        "jump": _JUMP,
     },
     "additionalProperties": False,
     "dependentRequired": {"private_key": ["user"]},
@@ -116,11 +128,14 @@ def resolve(wish: dict, context: Context, cloud: Cloud, store: DeploymentStore) 
         referred("deployment.artifact", find, wish["artifact"])
     server = wish["server"]
     secrets = {"env": wish.get("secrets", {})}
+    jump = wanted_jump(wish, context, cloud, store)
+    if "private_key" in server.get("jump", {}):
+        secrets["jump_private_key"] = server["jump"]["private_key"]
     if "ids" not in server:
-        return _spec(wish, _new_servers(wish, context, cloud)), secrets
+        return _spec(wish, _new_servers(wish, context, cloud), jump), secrets
     if "private_key" in server:
         secrets["private_key"] = server["private_key"]
-    return _spec(wish, _existing_servers(wish, context, cloud, store)), secrets
+    return _spec(wish, _existing_servers(wish, context, cloud, store), jump), secrets
 
 
 def _new_servers(wish: dict, context: Context, cloud: Cloud) -> NewServers:
@@ -156,10 +171,7 @@ def _existing_servers(wish: dict, context: Context, cloud: Cloud, store: Deploym
             f"replicas: there is one for each of the {len(server['ids'])} server.ids; leave it out.",
             field="deployment.replicas",
         )
-    if "host_key" in server:
-        ssh.parse_host_key(server["host_key"])
-    if "private_key" in server:
-        ssh.parse_private_key(server["private_key"])
+    check_keys(server, "deployment.server")
     ids = tuple(referred("deployment.server.ids", cloud.server, each).id for each in server["ids"])
     if len(set(ids)) < len(ids):
         raise errors.Invalid(
@@ -184,16 +196,17 @@ def _check_known(ids: tuple[str, ...], context: Context, store: DeploymentStore)
             )
 
 
-def _spec(wish: dict, server: NewServers | ExistingServers) -> Spec:
+def _spec(wish: dict, server: NewServers | ExistingServers, jump: Jump | None) -> Spec:
+    health = check.wanted("deployment.health", wish.get("health", {}), wish.get("proto", "http"))
     return Spec(
         service=wish["service"],
         version=wish["version"],
         replicas=len(server.ids) if isinstance(server, ExistingServers) else wish.get("replicas", 1),
-        server=server,
+        server=dataclasses.replace(server, jump=jump),
         command=wish["command"],
         port=wish["port"],
         proto=wish.get("proto", "http"),
-        health=check.wanted("deployment.health", wish.get("health", {}), wish.get("proto", "http")),
+        health=dataclasses.replace(health, tunnel=jump is not None),
         routes=tuple(wish.get("routes", ())),
         weight=wish.get("weight", 1),
         artifact=wish.get("artifact"),

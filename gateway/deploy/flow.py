@@ -17,7 +17,6 @@ from gateway.cloud.model import ServerSpec
 from gateway.deploy import guest, marks, recipe, undeploy
 from gateway.deploy.model import Access, NewServers, Spec, Step, StepState, Trust
 from gateway.deploy.work import Work
-from gateway.registry import checks
 from gateway.registry.model import Registration
 
 LOG = log.getLogger(__name__)
@@ -156,11 +155,10 @@ class FindServer(DeployTask):
                 "gateway.server.not_active",
                 f"Server {server.name} ({server.id}) is {server.status}, not ACTIVE.",
             )
-        work.store.set_target(
-            work.id, number, server_id=server.id, server_name=server.name, address=server.address()
-        )
+        address = server.address("fixed" if work.spec.server.jump else None)
+        work.store.set_target(work.id, number, server_id=server.id, server_name=server.name, address=address)
         work.cloud.add_security_group(server.id, work.name)
-        return f"{server.name} at {server.address()}"
+        return f"{server.name} at {address}"
 
 
 class LogIn(DeployTask):
@@ -233,8 +231,7 @@ class WaitUntilHealthy(DeployTask):
             time.sleep(0.25)
 
     def _probe(self, work: Work, number: int):
-        spec, address = work.spec, work.target(number).address
-        return checks.probe(spec.proto, address, spec.port, spec.health, work.conf.monitor.verify_tls)
+        return work.probe(number)
 
     def _look_at_the_service(self, work: Work, number: int, seen: str, late: bool) -> None:
         timeout = work.conf.deploy.command_timeout

@@ -38,6 +38,17 @@ class Trust(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
+class Jump:
+    """The server through which the others are reached, as it was found when the deployment was asked for."""
+
+    server: str  # its id
+    address: str
+    user: str
+    host_keys: tuple[str, ...]  # "ssh-ed25519 AAAA…", any of which it may show
+    trust: Trust
+
+
+@dataclasses.dataclass(frozen=True)
 class NewServers:
     """Boot ``replicas`` of these. All ids, found by their names when the deployment was asked for."""
 
@@ -46,6 +57,7 @@ class NewServers:
     network: str
     floating_network: str | None
     user: str
+    jump: Jump | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +68,7 @@ class ExistingServers:
     user: str | None  # None: as known to the gateway since it booted them
     host_key: str | None = None  # "ssh-ed25519 AAAA…"
     trust_on_first_use: bool = False
+    jump: Jump | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +96,9 @@ class Spec:
     @classmethod
     def from_dict(cls, kept: dict) -> "Spec":
         """The opposite of ``dataclasses.asdict``, by way of JSON."""
-        server = kept["server"]
+        server = dict(kept["server"])
+        if server.get("jump"):
+            server["jump"] = Jump(**_tupled({**server["jump"], "trust": Trust(server["jump"]["trust"])}))
         kind = ExistingServers if "ids" in server else NewServers
         return cls(
             **{**_tupled(kept), "server": kind(**_tupled(server)), "health": Check.from_dict(kept["health"])}

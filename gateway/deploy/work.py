@@ -11,13 +11,16 @@ from oslo_config import cfg
 from gateway import errors
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import recipe, ssh
+from gateway.deploy import recipe, ssh, tunnel
 from gateway.deploy.model import Access, Deployment, ExistingServers, Status, Target, Trust
 from gateway.deploy.recipe import Command
 from gateway.deploy.store import DeploymentStore
+from gateway.registry import checks
+from gateway.registry.model import Reading
 from gateway.registry.registry import Registry
 
 _LOOK_INTERVAL = 1.0  # seconds between looks whether the deployment was deleted meanwhile
+_KEYS_PATIENCE = 60.0  # seconds for cloud-init to put the keys in, from the first refusal on
 _CONSOLE_PATIENCE = 60.0  # seconds for the host keys to be on a console
 _LONGEST_LINE = 8192  # characters; a longer one is logged in pieces
 _MASKED_FROM = 4  # shorter secrets would mask half of every log
@@ -45,6 +48,8 @@ class Work:
         self.hidden = sorted(hidden, key=len, reverse=True)  # one may be a part of another
         self._sessions = sessions
         self._connections: dict[int, ssh.Connection] = {}
+        self._jump: ssh.Connection | None = None
+        self._jump_lock = threading.Lock()
         self._looked = 0.0
         self._this_thread = threading.local()
         self._lock = threading.Lock()
@@ -138,12 +143,31 @@ class Work:
             connection = self._connections[number] = self._connected(number)
         return connection
 
+    def _jump_host(self) -> ssh.Connection | None:
+        """The one connection to it that all targets share, made anew when it broke; None without one."""
+        jump = self.spec.server.jump
+        if jump is None:
+            return None
+        with self._jump_lock:
+            if self._jump is None or not self._jump.is_open():
+                login = tunnel.login(self.store, jump, self.deployment.project_id, self.secrets)
+                patience = _KEYS_PATIENCE if jump.trust is Trust.INJECTED else 0.0
+                self._jump = ssh.wait_for_login(login, self.conf, self.proceed, patience)
+            return self._jump
+
+    def probe(self, number: int) -> Reading:
+        """One health check of what runs on a target."""
+        spec, address = self.spec, self.target(number).address
+        if jump := self._jump_host():
+            return tunnel.probe(jump, spec.proto, address, spec.port, spec.health)
+        return checks.probe(spec.proto, address, spec.port, spec.health, self.conf.monitor.verify_tls)
+
     def _connected(self, number: int) -> ssh.Connection:
         target, access = self.target(number), self.access(number)
         host_keys, trust = self._host_keys(target, access)
         login = ssh.Login(target.address, access.user, access.private_key, host_keys)
-        patience = 60.0 if trust is Trust.INJECTED else 0.0
-        connection = ssh.wait_for_login(login, self.conf, self.proceed, patience)
+        patience = _KEYS_PATIENCE if trust is Trust.INJECTED else 0.0
+        connection = ssh.wait_for_login(login, self.conf, self.proceed, patience, self._jump_host)
         self.store.set_target(self.id, number, host_key=connection.host_key(), trust=trust)
         return connection
 
@@ -198,8 +222,9 @@ class Work:
         return " | ".join(lines[-count:])[-1000:] or "it printed nothing"
 
     def close(self) -> None:
-        for connection in self._connections.values():
-            connection.close()
+        for connection in (*self._connections.values(), self._jump):
+            if connection is not None:
+                connection.close()
 
     def delete_trust(self) -> None:
         if self.deployment.trust_id:

@@ -53,6 +53,7 @@ class Check:
     service: str = ""  # whose health is asked; empty: the server's
     command: str = ""  # run by a shell, as the service's user
     deregister_after: float | None = None  # seconds critical after which it is removed; None: never
+    tunnel: bool = False  # made through the jump host of the instance's deployment
 
     def what(self, proto: str) -> str:
         """For people: "http, /health"."""

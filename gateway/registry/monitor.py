@@ -6,7 +6,7 @@ import concurrent.futures
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from oslo_config import cfg
 
@@ -23,26 +23,31 @@ _RETRY_AFTER = 1.0  # seconds, after an error
 _NOTICE_STOP = 0.1  # seconds
 _RENEW_EVERY = 10.0  # seconds between looks for signatures that grow old
 
+Tunnelled = Callable[[Instance], Awaitable[Reading]]
+
 
 class Monitor:
     """``run`` blocks its thread. The database is only touched in a thread of its own: a slow one delays the
     readings, not the checks."""
 
-    def __init__(self, conf: cfg.ConfigOpts, registry: Registry):
+    def __init__(self, conf: cfg.ConfigOpts, registry: Registry, tunnelled: Tunnelled | None = None):
+        """``tunnelled`` makes the checks that say so; None: there are none."""
         self._conf = conf
         self._registry = registry
+        self._tunnelled = tunnelled
 
     def run(self, stop: threading.Event) -> None:
         """Checks until ``stop`` is set, and returns within about a second of that."""
-        asyncio.run(_Round(self._conf, self._registry).run(stop))
+        asyncio.run(_Round(self._conf, self._registry, self._tunnelled).run(stop))
 
 
 class _Round:
     """What one ``run`` has under way: a task for each instance, so that no two checks of one ever overlap."""
 
-    def __init__(self, conf: cfg.ConfigOpts, registry: Registry):
+    def __init__(self, conf: cfg.ConfigOpts, registry: Registry, tunnelled: Tunnelled | None):
         self._conf = conf.monitor
         self._registry = registry
+        self._tunnelled = tunnelled
         self._slots = asyncio.Semaphore(conf.monitor.max_checks)
         self._watches: dict[Key, tuple[Instance, asyncio.Task]] = {}
         self._followed: View | None = None
@@ -110,13 +115,17 @@ class _Round:
 
     async def _check(self, instance: Instance) -> None:
         try:
-            reading = await checks.read(
-                instance.proto, instance.host, instance.port, instance.check, self._conf.verify_tls
-            )
+            reading = await self._read(instance)
         except Exception:  # a fault of ours: nothing is said of the instance
             LOG.exception("Could not check %s", instance.name)
             return
         self._readings.append((instance.key, reading))
+
+    async def _read(self, instance: Instance) -> Reading:
+        if instance.check.tunnel:
+            return await self._tunnelled(instance)
+        place = (instance.proto, instance.host, instance.port)
+        return await checks.read(*place, instance.check, self._conf.verify_tls)
 
     async def _renew(self) -> None:
         await asyncio.to_thread(self._registry.renew_signatures)  # beside the readings, which do not wait

@@ -289,6 +289,8 @@ class Registry:
     def _probed(self, wanted: Registration | Instance) -> str:
         if wanted.check.kind is Kind.TTL:
             return ""  # its registration is its first word
+        if wanted.check.tunnel:
+            return ""  # only the monitor has a way to it
         place = (wanted.proto, wanted.host, wanted.port)
         try:
             reading = checks.probe(*place, wanted.check, self._conf.monitor.verify_tls, self._guard)
