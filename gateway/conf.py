@@ -1,5 +1,6 @@
 """Every option, in one place. ``load`` makes the ConfigOpts handed to the parts; none reads a global."""
 
+import os
 from collections.abc import Sequence
 
 from keystoneauth1 import loading
@@ -182,6 +183,46 @@ _rpc = [
     cfg.StrOpt("client_ca_file", help="CA that clients must have a certificate of; default: they need none."),
 ]
 
+_standalone = [
+    cfg.StrOpt("project_id", help="The project whose registry these listeners serve."),
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Address that they listen on."),
+    cfg.PortOpt("http_port", default=0, help="Port of HTTP; 0: off. Also RG_HTTP_PORT."),
+    cfg.PortOpt("https_port", default=0, help="Port of HTTPS; 0: off. Also RG_HTTPS_PORT."),
+    cfg.PortOpt("rpc_port", default=0, help="Port of gRPC; 0: off. Also RG_RPC_PORT."),
+    cfg.StrOpt("cert_file", help="Certificate (PEM, with its chain) for HTTPS. Also RG_CERT_FILE."),
+    cfg.StrOpt("key_file", help="Its private key. Also RG_KEY_FILE."),
+    cfg.ListOpt(
+        "allowed_networks",
+        default=["127.0.0.0/8", "::1/128"],
+        help="Networks whose clients may read. Who registers needs a valid signature instead.",
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=5,
+        min=0.1,
+        help="Seconds for a health check of what is registered here. Also RG_TIMEOUT.",
+    ),
+    cfg.IntOpt(
+        "retries",
+        default=2,
+        min=0,
+        max=100,
+        help="How often a health check is made again before it counts as failed, when a service is "
+        "registered and ever after. Also RG_RETRIES.",
+    ),
+]
+#: What clients of the seed's registry set instead of the file; wins over it.
+_ENVIRONMENT = {
+    "RG_RPC_PORT": ("standalone", "rpc_port"),
+    "RG_HTTP_PORT": ("standalone", "http_port"),
+    "RG_HTTPS_PORT": ("standalone", "https_port"),
+    "RG_CERT_FILE": ("standalone", "cert_file"),
+    "RG_KEY_FILE": ("standalone", "key_file"),
+    "RG_TIMEOUT": ("standalone", "timeout"),
+    "RG_RETRIES": ("standalone", "retries"),
+    "RG_BALANCER": ("registry", "balancer"),
+}
+
 _monitor = [
     cfg.IntOpt("max_checks", default=256, min=1, help="Health checks under way at the same time."),
     cfg.IntOpt("max_tunnelled", default=16, min=1, help="Of them through jump hosts; each takes a thread."),
@@ -224,6 +265,7 @@ _GROUPS: dict[str, Sequence[cfg.Opt]] = {
     "ssh": _ssh,
     "registry": _registry,
     "rpc": _rpc,
+    "standalone": _standalone,
     "monitor": _monitor,
     "secrets": _secrets,
 }
@@ -248,7 +290,28 @@ def load(argv: Sequence[str], config_files: Sequence[str] | None = None) -> cfg.
     conf = cfg.ConfigOpts()
     register(conf)
     conf(list(argv), project="gateway", default_config_files=config_files)
+    _heed_environment(conf)
+    _check_standalone(conf)
     return conf
+
+
+def _heed_environment(conf: cfg.ConfigOpts) -> None:
+    for name, (group, option) in _ENVIRONMENT.items():
+        if os.environ.get(name):
+            try:
+                conf.set_override(option, os.environ[name], group)
+            except ValueError as error:
+                raise cfg.Error(f"{name}: {error}") from error
+
+
+def _check_standalone(conf: cfg.ConfigOpts) -> None:
+    own = conf.standalone
+    if not (own.http_port or own.https_port or own.rpc_port):
+        return
+    if not own.project_id:
+        raise cfg.Error("[standalone] project_id must say whose registry its ports serve")
+    if own.https_port and not (own.cert_file and own.key_file):
+        raise cfg.Error("[standalone] https_port needs cert_file and key_file (RG_CERT_FILE, RG_KEY_FILE)")
 
 
 def list_opts() -> list[tuple[str, Sequence[cfg.Opt]]]:

@@ -22,12 +22,18 @@ _UP = 60  # seconds for the health check to answer, generous: two cores, shared 
 
 
 class Gatewayd:
-    """``options`` are by section, over the harness's own: {"ssh": {"ready_timeout": 5}}."""
+    """``options`` are by section, over the harness's own: {"ssh": {"ready_timeout": 5}}; ``variables`` are of
+    its environment."""
 
-    def __init__(self, folder: pathlib.Path, options: dict[str, dict] | None = None):
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        options: dict[str, dict] | None = None,
+        variables: dict[str, str] | None = None,
+    ):
         self.state = folder / "state"
         self.state.mkdir(parents=True)
-        self.port, self.rpc_port = _free_port(), _free_port()
+        self.port, self.rpc_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gatewayd.log"
         self._config = folder / "gateway.conf"
@@ -42,6 +48,7 @@ class Gatewayd:
             "keystone_authtoken": _service_user(),
         }
         self.configure(options or {})
+        self.environment = os.environ | (variables or {})
         self._process: subprocess.Popen | None = None
 
     def configure(self, options: dict[str, dict]) -> None:
@@ -64,6 +71,7 @@ class Gatewayd:
                 self.command,
                 stdout=log,
                 stderr=log,
+                env=self.environment,
                 start_new_session=True,  # its processes are one group, which ``kill`` takes down as one
             )
         self._wait_until_up()
@@ -127,6 +135,6 @@ def _service_user() -> dict[str, str]:
     return {"auth_type": "password", "www_authenticate_uri": auth["auth_url"], **found}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]

@@ -4,10 +4,10 @@ from harness.client import Client
 from harness.gatewayd import Gatewayd
 
 
-def own_gateway(context, options: dict[str, dict]) -> None:
-    """Started with ``options``, by section; from here on the scenario's calls go there."""
+def own_gateway(context, options: dict[str, dict], variables: dict[str, str] | None = None) -> None:
+    """With ``options`` and ``variables`` as Gatewayd has them; the scenario's calls go there then."""
     number = sum(1 for path in context.folder.iterdir() if path.is_dir())
-    daemon = Gatewayd(context.folder / f"gatewayd-{number}", options)
+    daemon = Gatewayd(context.folder / f"gatewayd-{number}", options, variables)
     context.clearing.daemons.append(daemon)
     context.add_cleanup(daemon.stop)
     context.gateway = daemon.start()

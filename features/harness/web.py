@@ -11,6 +11,7 @@ class WebService:
     def __init__(self, host: str, answer: str):
         self.answer = answer
         self.seen = threading.Event()  # a check has come
+        self.times = 0  # checks that have come
         self._released = threading.Event()
         self._server = http.server.ThreadingHTTPServer((host, 0), self._handler())
         self._server.daemon_threads = True
@@ -29,6 +30,7 @@ class WebService:
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 web.seen.set()
+                web.times += 1
                 if web.answer in ("slowly", "nothing"):
                     web._released.wait()
                 if web.answer == "nothing":

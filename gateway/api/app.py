@@ -1,6 +1,7 @@
 """The WSGI application: Pecan behind its middleware."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pecan
 from oslo_config import cfg
@@ -59,13 +60,18 @@ def application(parts: Parts):
             "deployments": Deployments(parts),
         }
     )
+    return routed(Root(v1, RegistryRoot(parts)), middleware.STACK, parts.conf)
+
+
+def routed(root, stack: Sequence[middleware.Wrap], conf: cfg.ConfigOpts):
+    """Pecan with the controllers from ``root`` on, behind ``stack``, the innermost first."""
     app = pecan.Pecan(
-        Root(v1, RegistryRoot(parts)),
+        root,
         hooks=[ErrorHook()],
         force_canonical=False,
         guess_content_type_from_ext=False,
         request_cls=_Request,
     )
-    for wrap in middleware.STACK:
-        app = wrap(app, parts.conf)
+    for wrap in stack:
+        app = wrap(app, conf)
     return app

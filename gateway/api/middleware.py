@@ -21,6 +21,8 @@ from gateway.api.expose import error_response
 
 LOG = log.getLogger(__name__)
 
+Wrap = Callable[[Callable, cfg.ConfigOpts], Callable]
+
 
 def enforcer(app: Callable, conf: cfg.ConfigOpts) -> Callable:
     """Hands the policies to ``gateway.api.auth``."""

@@ -5,13 +5,11 @@ import dataclasses
 import http.client
 import json
 import socket
-import threading
 from collections.abc import Iterator
 
 import sseclient
-from granian._granian import ListenerSpec, WorkerSignal
 
-from gateway import daemon
+from gateway import serving
 from gateway.api import app as api
 from gateway.api.waiting import Waiting
 
@@ -26,17 +24,15 @@ class Served:
             parts.conf.set_override(name, value, "api")
         self.port = port or _free_port()
         self._waiting = Waiting(parts.conf)
-        self._stop, self._drained = WorkerSignal(), threading.Event()
-        self._stop.add_cb(self._drained.set)
-        application = api.application(dataclasses.replace(parts, waiting=self._waiting))
-        listener = ListenerSpec("127.0.0.1", self.port, 1024).build()
-        daemon.serve_wsgi(application, listener, parts.conf, self._stop)
+        site = serving.Site(api.application, serving.listener("127.0.0.1", self.port))
+        self._server = serving.Server(site)
+        self._server.start(dataclasses.replace(parts, waiting=self._waiting))
 
     def stop(self) -> None:
         """May be called again."""
         self._waiting.close()
-        self._stop.set()
-        assert self._drained.wait(PATIENCE), "requests under way do not end"
+        self._server.stop()
+        assert self._server.drained.wait(PATIENCE), "requests under way do not end"
 
     @contextlib.contextmanager
     def asked(self, path: str, token: str, **headers: str) -> Iterator[http.client.HTTPResponse]:

@@ -1,0 +1,119 @@
+"""WSGI applications on sockets, by granian, inside a process that exists."""
+
+import asyncio
+import pathlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+# Granian has no public way to do that; requirements.txt holds its version.
+from granian._futures import _new_cbscheduler
+from granian._granian import ListenerSpec, SocketHolder, WorkerSignal, WSGIWorker
+from granian.http import HTTP1Settings, HTTP2Settings
+from granian.wsgi import _callback_wrapper
+from oslo_utils import netutils
+
+from gateway.api.app import Parts
+
+
+class Tls(NamedTuple):
+    """Files in PEM; the key is not encrypted."""
+
+    cert_file: str
+    key_file: str
+
+    def check(self) -> "Tls":
+        """Raises OSError for files that cannot be read or do not belong together."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self)
+        except OSError as error:  # of which ssl's own are, without the name
+            raise OSError(f"certificate {self.cert_file}, key {self.key_file}: {error}") from error
+        return self
+
+
+class Site(NamedTuple):
+    """``application`` is made in the process that serves it."""
+
+    application: Callable[[Parts], Callable]
+    listener: SocketHolder
+    tls: Tls | None = None
+
+
+class Server:
+    """One site in one process."""
+
+    def __init__(self, site: Site):
+        self._site = site
+        self._stop = WorkerSignal()
+        self.drained = threading.Event()  # once every request under way is answered
+        self._stop.add_cb(self.drained.set)
+
+    def start(self, parts: Parts) -> None:
+        """Returns at once; threads serve."""
+        conf = parts.conf.api
+        worker = WSGIWorker(
+            1,  # worker id
+            (None, self._site.listener),
+            None,  # IPC, for metrics
+            1,  # I/O threads
+            16,  # their blocking threads
+            conf.threads + conf.max_waiters,
+            30,  # idle seconds of a thread
+            1024 + conf.max_waiters,  # backpressure: connections
+            "auto",
+            HTTP1Settings(),
+            HTTP2Settings(),
+            None,  # static files
+            *_granian_tls(self._site.tls),
+            (None, None),  # metrics
+        )
+        scheduler = _new_cbscheduler(
+            loop := asyncio.new_event_loop(),
+            _callback_wrapper(self._site.application(parts), {"url_path_prefix": None}),
+            impl_asyncio=True,
+        )
+        worker.serve_mtr(scheduler, loop, self._stop)
+
+    def stop(self) -> None:
+        """Drains and ends it; ``drained`` tells when."""
+        self._stop.set()
+
+
+def _granian_tls(tls: Tls | None) -> tuple:
+    if tls is None:
+        return (False, None, None, None, "tls1.3", None, [], False)
+    cert_file, key_file = (str(pathlib.Path(file).resolve()) for file in tls)
+    return (True, cert_file, key_file, None, "tls1.2", None, [], False)
+
+
+def listener(host: str, port: int) -> SocketHolder:
+    """Raises OSError: granian says that a port is taken by a RuntimeError with a Rust backtrace in it."""
+    try:
+        return ListenerSpec(host, port, 1024).build()
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise OSError(f"cannot listen on {host} port {port}: {reason}") from error
+
+
+def reserved(host: str, port: int) -> socket.socket:
+    """Holds a port that several processes will listen on. Raises OSError when someone else does."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    held = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host, port))  # alone first: with the option a second gatewayd would be let in
+        held.close()
+        held = socket.socket(family, socket.SOCK_STREAM)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((host, port))
+    except OSError as error:
+        held.close()
+        raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return held
+
+
+def place(host: str, port: int) -> str:
+    """127.0.0.1:8791, [::1]:8791"""
+    return f"{netutils.escape_ipv6(host)}:{port}"
