@@ -173,6 +173,16 @@ class Gateway:
     def registry_health(self) -> dict:
         return self._json("GET", "/registry/health")
 
+    def changes(
+        self, index: int | None = None, wait: int = 0, type: str | None = None, limit: int | None = None
+    ) -> dict:
+        """What came after ``index``, waiting up to ``wait`` seconds for it: {"index": to go on from,
+        "changes": [{"index", "at", "type", "instance", "change", "service"}]}; without ``index`` what comes
+        from now on. ApiError 410 for one that is not in the log any more."""
+        query = {"index": index, "wait": wait, "type": type, "limit": limit}
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._json("GET", "/registry/changes", params=given)
+
     def service_types(self) -> list[str]:
         return [each["type"] for each in self._json("GET", "/registry/service/types")["types"]]
 

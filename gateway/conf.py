@@ -122,6 +122,19 @@ _registry = [
     cfg.FloatOpt(
         "refresh_interval", default=0.05, min=0.01, help="Seconds between looks for changes by others."
     ),
+    cfg.FloatOpt(
+        "wake_interval",
+        default=0.02,
+        min=0.001,
+        help="Seconds between looks for changes while requests wait for them (the change feed).",
+    ),
+    cfg.FloatOpt(
+        "changes_kept_for",
+        default=86400,
+        min=1,
+        help="Seconds that changes are kept in the log. Whoever was away for longer reads the instances anew.",
+    ),
+    cfg.IntOpt("max_changes", default=1_000_000, min=1, help="Most changes that are kept in the log."),
     cfg.ListOpt(
         "blocked_networks",
         default=[

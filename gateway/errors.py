@@ -10,12 +10,22 @@ class GatewayError(Exception):
 
     title = "Internal error"
 
-    def __init__(self, code: str, message: str, *, field: str | None = None, retry_after: int | None = None):
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        retry_after: int | None = None,
+        extra: dict | None = None,
+    ):
+        """``extra``: what the answer's body says besides."""
         super().__init__(message)
         self.code = code
         self.message = message
         self.field = field
         self.retry_after = retry_after
+        self.extra = extra or {}
 
 
 class Invalid(GatewayError):
@@ -44,6 +54,12 @@ class NotFound(GatewayError):
 
 class Conflict(GatewayError):
     title = "Conflict"
+
+
+class Gone(GatewayError):
+    """It was there, and is no longer."""
+
+    title = "Gone"
 
 
 class TooLarge(GatewayError):

@@ -29,6 +29,7 @@ STATUS: dict[type[errors.GatewayError], int] = {
     errors.QuotaExceeded: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Gone: 410,
     errors.TooLarge: 413,
     errors.Unhealthy: 422,
     errors.CloudError: 502,
@@ -212,7 +213,7 @@ def error_response(error: Exception, request: webob.Request) -> webob.Response:
         entry["field"] = error.field
     response = webob.Response(status=status, content_type="application/json", charset="UTF-8")
     fault = request.environ.get(_FAULT)
-    extra = fault(request, status, detail) if fault else {}
+    extra = {**(fault(request, status, detail) if fault else {}), **getattr(error, "extra", {})}
     response.body = _json({**extra, "errors": [entry]})
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:

@@ -12,8 +12,9 @@ goes on behind it; one that has them all is told 204, upon which browsers stop a
 
 import dataclasses
 import functools
+import json
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import webob
 
@@ -43,20 +44,20 @@ class Following:
             return webob.Response(status=204)
         deadline = time.monotonic() + context.expires_at - time.time()
         events = functools.partial(self._events, id, after)
-        stream = waiting.Stream(self._topic, id, events, waiting.HEARTBEAT, deadline)
+        stream = waiting.Stream(self._topic, id, events, deadline)
         return waiting.streamed(stream, "text/event-stream")
 
     def _look(self, ids: Collection[str]) -> list[str]:
         before, self._ends = self._ends, self._store.log_ends(ids)
         return [id for id in ids if id not in before or self._ends.get(id) != before[id]]
 
-    def _events(self, id: str, after: int, place: waiting.Place) -> Iterator[bytes | None]:
+    def _events(self, id: str, after: int, place: waiting.Place) -> waiting.Chunks:
         yield waiting.RETRY
         while not place.over:
             try:
                 deployment, entries = self._store.follow_log(id, after, _AT_ONCE)
             except errors.NotFound:
-                yield waiting.event(after, "end", {"status": "deleted", "fault": None})
+                yield _sent(after, "end", {"status": "deleted", "fault": None})
                 return
             for entry in entries:
                 after = entry.id
@@ -64,8 +65,8 @@ class Following:
             if not entries and _has_ended(deployment):
                 yield _end(after, deployment)
                 return
-            if not entries:
-                yield None
+            if not entries and not (yield None):
+                yield waiting.HEARTBEAT
 
 
 def _has_ended(deployment: Deployment) -> bool:
@@ -75,13 +76,17 @@ def _has_ended(deployment: Deployment) -> bool:
 def _event(entry: LogLine) -> bytes:
     at = isoformat(entry.at)
     if entry.step is None:
-        return waiting.event(entry.id, "status", {"at": at, "status": entry.state})
+        return _sent(entry.id, "status", {"at": at, "status": entry.state})
     place = {"at": at, "step": entry.step, "target": entry.target}
     if entry.state is None:
-        return waiting.event(entry.id, "log", {**place, "text": entry.text})
-    return waiting.event(entry.id, "step", {**place, "state": entry.state, "detail": entry.text})
+        return _sent(entry.id, "log", {**place, "text": entry.text})
+    return _sent(entry.id, "step", {**place, "state": entry.state, "detail": entry.text})
 
 
 def _end(after: int, deployment: Deployment) -> bytes:
     fault = dataclasses.asdict(deployment.fault) if deployment.fault else None
-    return waiting.event(after, "end", {"status": deployment.status, "fault": fault})
+    return _sent(after, "end", {"status": deployment.status, "fault": fault})
+
+
+def _sent(id: int, name: str, data: dict) -> bytes:
+    return waiting.event(id, name, json.dumps(data))

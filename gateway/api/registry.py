@@ -16,6 +16,7 @@ import webob
 import webob.exc
 
 from gateway import errors
+from gateway.api.changes import Changes
 from gateway.api.collection import PAGE, page
 from gateway.api.expose import expose
 from gateway.api.service import NEW, PART, WHOLE, change, patched, registration, replaced, service
@@ -68,6 +69,7 @@ class Registry:
         self._conf = parts.conf
         self._registry = parts.registry
         self._signatures = Signatures(parts.registry)
+        self._changes = Changes(parts)
         self._sessions = parts.sessions
 
     @pecan.expose()
@@ -82,6 +84,8 @@ class Registry:
                 methods, arguments = {"POST": self._signatures.mint}, []
             case [".well-known", "jwks.json"]:
                 methods, arguments = {"GET": self._signatures.keys}, []
+            case ["changes"]:
+                methods, arguments = {"GET": self._changes.get}, []
             case ["service"]:
                 methods, arguments = {"GET": self.search, "POST": self.register}, []
             case ["service", "types"]:

@@ -24,6 +24,7 @@ GET      /v1/deployments/{deployment}                     one, with its steps
 DELETE   /v1/deployments/{deployment}                     undeploy
 GET      /v1/deployments/{deployment}/log                 what its steps printed; ?follow=true streams it
 GET      /registry/health                                 is the registry up
+GET      /registry/changes                                what has changed; waits for it, or streams it
 GET      /registry/service/types                          service types
 GET      /registry/service/types/{type}                   instances of a type
 GET      /registry/service/types/{type}/best              the instance to use now

@@ -98,6 +98,16 @@ class Key(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class Entry:
+    """A row of the log of changes. Indexes count the changes of all projects, one by one."""
+
+    index: int
+    at: float
+    key: Key
+    change: Change
+
+
+@dataclasses.dataclass(frozen=True)
 class Registration:
     """A service that wants to be registered. ``host`` is an IP address, without brackets, or a
     name; ``host_key`` is the

@@ -14,6 +14,7 @@ from oslo_db import exception as db_exception
 
 from gateway import errors
 from gateway.registry import balance, checks, guard
+from gateway.registry.changes import Feed
 from gateway.registry.model import (
     Health,
     Instance,
@@ -48,6 +49,7 @@ class Registry:
         self._store = store
         self._signer = signer
         self._snapshot = Snapshot(store, conf.registry.refresh_interval)
+        self.feed = Feed(store, self._snapshot)
         self._guard = guard.Guard(conf)
         self._balancer = balance.BALANCERS[conf.registry.balancer]
         self._balances: dict[tuple[str, str], balance.State] = {}
@@ -382,6 +384,11 @@ class Registry:
         return True
 
     # For the monitor
+
+    def forget_changes(self) -> int:
+        """Those that need not be kept any longer, by ``[registry]``; how many."""
+        kept = self._conf.registry
+        return self._store.forget_changes(kept.max_changes, time.time() - kept.changes_kept_for)
 
     def view(self) -> View:
         """Every instance of every project."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from gateway import errors
 from gateway.db import Database, metadata
-from gateway.registry.model import Change, Check, Health, Instance, Key, Registration, Status
+from gateway.registry.model import Change, Check, Entry, Health, Instance, Key, Registration, Status
 
 _ID = sa.String(36)
 
@@ -71,6 +71,7 @@ _changes = sa.Table(
     sa.Column("change", sa.String(16), nullable=False),
 )
 
+_FEW = 1000  # rows deleted in one transaction
 _INDEX = sa.select(_last_change.c.index)
 
 
@@ -105,6 +106,46 @@ class RegistryStore:
             found: dict[Key, Instance | None] = {Key(*row): None for row in connection.execute(removed)}
             changed = _read(connection, _instances.c.index > index)
             return last, found | {instance.key: instance for instance in changed}
+
+    def changes(
+        self,
+        after: int,
+        upto: int,
+        limit: int | None = None,
+        project_id: str | None = None,
+        type: str | None = None,
+    ) -> list[Entry]:
+        """Those with ``after`` < index <= ``upto``, in their order: all, or a project's, or those of a type."""
+        query = sa.select(_changes).where(_changes.c.index > after, _changes.c.index <= upto)
+        if project_id is not None:
+            query = query.where(_changes.c.project_id == project_id)
+        if type is not None:
+            query = query.where(_changes.c.type == type)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(_changes.c.index).limit(limit))
+            return [_entry(row) for row in rows]
+
+    def first_change(self) -> int:
+        """The index of the oldest change that is kept; of the next one where none is."""
+        with self._database.read() as connection:
+            first = connection.scalar(sa.select(sa.func.min(_changes.c.index)))
+            return first if first is not None else connection.scalar(_INDEX) + 1
+
+    def forget_changes(self, most: int, before: float) -> int:
+        """Deletes those from before the time ``before``, and the oldest of more than ``most``; how many. A few
+        in each transaction, since others wait meanwhile."""
+        forgotten = 0
+        while True:
+            with self._database.write() as connection:
+                last = connection.scalar(_INDEX)
+                oldest = sa.select(_changes.c.index, _changes.c.at).order_by(_changes.c.index).limit(_FEW)
+                rows = connection.execute(oldest).all()
+                old = [index for index, at in rows if at < before or index <= last - most]
+                if old:
+                    connection.execute(_changes.delete().where(_changes.c.index <= old[-1]))
+            forgotten += len(old)
+            if len(old) < _FEW:
+                return forgotten
 
     def find(self, project_id: str, wanted: Registration) -> Instance | None:
         """The instance that ``wanted`` already has, by its deployment and server. Raises Conflict when
@@ -201,6 +242,11 @@ def _instance(row: sa.Row) -> Instance:
     fields["tags"] = tuple(fields["tags"])
     fields["check"] = Check.from_dict(fields["check"])
     return Instance(**fields)
+
+
+def _entry(row: sa.Row) -> Entry:
+    key = Key(row.project_id, row.type, row.ordinal)
+    return Entry(row.index, row.at, key, Change(row.change))
 
 
 def _row(instance: Instance) -> dict:
