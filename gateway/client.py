@@ -179,7 +179,7 @@ class Gateway:
         """What came after ``index``, waiting up to ``wait`` seconds for it: {"index": to go on from,
         "changes": [{"index", "at", "type", "instance", "change", "service"}]}; without ``index`` what comes
         from now on. ApiError 410 for one that is not in the log any more."""
-        query = {"index": index, "wait": wait, "type": type, "limit": limit}
+        query = {"index": index, "wait": wait or None, "type": type, "limit": limit}
         given = {name: value for name, value in query.items() if value is not None}
         return self._json("GET", "/registry/changes", params=given)
 

@@ -132,7 +132,7 @@ _registry = [
         "changes_kept_for",
         default=86400,
         min=1,
-        help="Seconds that changes are kept in the log. Whoever was away for longer reads the instances anew.",
+        help="Seconds that changes are kept in the log; who was away for longer reads the instances anew.",
     ),
     cfg.IntOpt("max_changes", default=1_000_000, min=1, help="Most changes that are kept in the log."),
     cfg.ListOpt(

@@ -24,6 +24,14 @@ def step_own_gateway_with(context, section, option, value):
     own_gateway(context, {section: {option: value}})
 
 
+@given("a gateway of the scenario's own with these options")
+def step_own_gateway_with_options(context):
+    options = {}
+    for row in context.table:
+        options.setdefault(row["section"], {})[row["option"]] = row["value"]
+    own_gateway(context, options)
+
+
 @when("the daemon is told to stop")
 def step_stop(context):
     context.gateway.signal(signal.SIGTERM)

@@ -36,7 +36,8 @@ class _Newest:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """``index``: where to go on from. Each change comes with its instance as it is now, None once it is gone."""
+    """``index``: where to go on from. Each change comes with its instance as it is by now, None once that is
+    gone."""
 
     index: int
     changes: Sequence[tuple[Entry, Instance | None]]
@@ -66,8 +67,8 @@ class Feed:
             return view.index
 
     def after(self, interest: Interest, index: int, limit: int) -> Page:
-        """At most ``limit`` of the changes after ``index``, as of the last ``refresh``. Raises Gone for an index
-        that is not, or no longer, in the log."""
+        """At most ``limit`` of the changes after ``index``, as of the last ``refresh``. Raises Gone for an
+        index that is not, or no longer, in the log."""
         newest = self._newest
         if index > newest.view.index:
             raise self._gone(index, newest.view.index)

@@ -21,6 +21,7 @@ _MAX_WAITING = 100_000  # readings that wait for a slow database; the oldest are
 _RECORD_EVERY = 0.05  # seconds; what was read meanwhile is recorded in one go
 _RETRY_AFTER = 1.0  # seconds, after an error
 _NOTICE_STOP = 0.1  # seconds
+_FORGET_EVERY = 60.0  # seconds between looks for changes that need not be kept
 _RENEW_EVERY = 10.0  # seconds between looks for signatures that grow old
 
 Tunnelled = Callable[[Instance], Awaitable[Reading]]
@@ -59,6 +60,7 @@ class _Round:
             asyncio.create_task(self._again(self._follow, self._conf.refresh_interval)),
             asyncio.create_task(self._again(self._record, _RECORD_EVERY)),
             asyncio.create_task(self._again(self._renew, _RENEW_EVERY)),
+            asyncio.create_task(self._again(self._forget, _FORGET_EVERY)),
         ]
         while not stop.is_set():
             await asyncio.sleep(_NOTICE_STOP)
@@ -126,6 +128,9 @@ class _Round:
             return await self._tunnelled(instance)
         place = (instance.proto, instance.host, instance.port)
         return await checks.read(*place, instance.check, self._conf.verify_tls)
+
+    async def _forget(self) -> None:
+        await asyncio.to_thread(self._registry.forget_changes)
 
     async def _renew(self) -> None:
         await asyncio.to_thread(self._registry.renew_signatures)  # beside the readings, which do not wait

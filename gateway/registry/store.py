@@ -115,7 +115,7 @@ class RegistryStore:
         project_id: str | None = None,
         type: str | None = None,
     ) -> list[Entry]:
-        """Those with ``after`` < index <= ``upto``, in their order: all, or a project's, or those of a type."""
+        """Those with ``after`` < index <= ``upto``, in order: all, or a project's, or those of a type."""
         query = sa.select(_changes).where(_changes.c.index > after, _changes.c.index <= upto)
         if project_id is not None:
             query = query.where(_changes.c.project_id == project_id)
@@ -132,8 +132,8 @@ class RegistryStore:
             return first if first is not None else connection.scalar(_INDEX) + 1
 
     def forget_changes(self, most: int, before: float) -> int:
-        """Deletes those from before the time ``before``, and the oldest of more than ``most``; how many. A few
-        in each transaction, since others wait meanwhile."""
+        """Deletes those from before the time ``before``, and the oldest of more than ``most``; how many. A
+        few in each transaction, since others wait meanwhile."""
         forgotten = 0
         while True:
             with self._database.write() as connection:

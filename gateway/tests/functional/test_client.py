@@ -162,7 +162,7 @@ CALLS = {
     "GET /registry/health": lambda g: g.registry_health(),
     "GET /registry/.well-known/jwks.json": lambda g: g.signing_keys(),
     "POST /registry/tokens": lambda g: g.sign("web", port=80),
-    "GET /registry/changes": lambda g: g.changes(wait=0),
+    "GET /registry/changes": lambda g: g.changes(),
     "GET /registry/service/types": lambda g: g.service_types(),
     "GET /registry/service/types/{type}": lambda g: g.instances("{type}"),
     "GET /registry/service/types/{type}/best": lambda g: g.best_instance("{type}"),
