@@ -5,6 +5,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 AIO := devstack/aio/cloud
+ON_DATABASES := $(addprefix gateway/tests/,unit/test_registry.py unit/test_registry_schema.py unit/test_deploy_store.py \
+	functional/test_registry_feed.py functional/test_registry_api.py functional/test_changes.py functional/test_following.py)
 
 # Without OS_CLOUD the cloud is our own, devstack/aio; everything then runs inside its network.
 ifdef OS_CLOUD
@@ -22,6 +24,7 @@ help:
 	@echo 'make test      lint, unit, functional and the features on the real cloud'
 	@echo 'make up        the cloud and the gateway, left running; make down stops them'
 	@echo 'make check     what needs no cloud: lint, unit and functional tests'
+	@echo 'make databases the tests of what is stored, on PostgreSQL and MariaDB, started for them'
 	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
 	@echo 'make samples   writes etc/gateway/*.sample and the code of registry.proto anew'
 	@echo 'With OS_CLOUD=NAME, of your clouds.yaml, demo, up and features use that cloud; no root then.'
@@ -65,6 +68,11 @@ functional: venv
 
 check: lint unit functional
 
+# What is in the database behaves alike on those that are not SQLite.
+databases: venv
+	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
+	devstack/databases $(BIN)/pytest -q -p no:warnings $(ON_DATABASES)
+
 features: venv
 	devstack/features $(FEATURES)
 
@@ -74,4 +82,4 @@ samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv up down demo lint unit functional check features test samples
+.PHONY: help venv up down demo lint unit functional check databases features test samples

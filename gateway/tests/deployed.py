@@ -10,13 +10,14 @@ from gateway.deploy import flow
 from gateway.deploy.model import Deployment, ExistingServers, NewServers, Spec, Status, Target
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.model import Check
+from gateway.tests import databases
 
 PROJECT = uuid.uuid4().hex
 NEW = NewServers("flavor-1", "image-1", "network-1", None, "debian")
 
 
 def store(folder: pathlib.Path) -> DeploymentStore:
-    conf = options.load(["--state_path", str(folder)], [])
+    conf = databases.of_the_folder(options.load(["--state_path", str(folder)], []))
     database = Database(conf)
     schema.upgrade(database)
     return DeploymentStore(database, vault.opened(conf), folder / "artifacts")

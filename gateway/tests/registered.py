@@ -13,11 +13,12 @@ from gateway.db import Database, schema
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
 from gateway.registry.store import RegistryStore
+from gateway.tests import databases
 
 
 def configuration(folder: pathlib.Path, files: Sequence[pathlib.Path] = (), **registry):
     """Loopback is allowed here: that is where the tests' services are."""
-    conf = options.load(["--state_path", str(folder)], [str(file) for file in files])
+    conf = databases.of_the_folder(options.load(["--state_path", str(folder)], [str(file) for file in files]))
     conf.set_override("allowed_networks", ["127.0.0.0/8", "10.0.0.0/8", "fd00::/8"], "registry")
     conf.set_override("blocked_networks", ["127.0.0.2/32"], "registry")
     for name, value in registry.items():

@@ -16,6 +16,7 @@ from gateway import conf as options
 from gateway import daemon
 from gateway.api import app as api
 from gateway.db import Database, schema
+from gateway.tests import databases
 
 KEYSTONE = "http://keystone.test/v3"
 NOVA = "http://nova.test/v2.1"
@@ -120,7 +121,7 @@ def named(key, things, request):
 def parts(tmp_path, openstack):
     path = tmp_path / "gateway.conf"
     path.write_text(CONFIG.replace("STATE", str(tmp_path)))
-    conf = options.load([], [str(path)])
+    conf = databases.of_the_folder(options.load([], [str(path)]))
     schema.upgrade(Database(conf))
     return daemon.parts(conf)
 
