@@ -149,9 +149,23 @@ class Gateway:
     def deployment(self, deployment_id: str) -> dict:
         return self._json("GET", _path("/v1/deployments", deployment_id))["deployment"]
 
-    def create_deployment(self, deployment: dict) -> dict:
-        """Asks for it; the daemon goes on by itself, and ``deployment`` tells how far it is."""
-        return self._json("POST", "/v1/deployments", json={"deployment": deployment})["deployment"]
+    def create_deployment(self, deployment: dict, idempotency_key: str | None = None) -> dict:
+        """Asks for it, or for the next release of a service that runs; the daemon goes on by itself, and
+        ``deployment`` tells how far it is. With the same key and wish, a call that is made again is one."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        body = {"deployment": deployment}
+        return self._json("POST", "/v1/deployments", json=body, headers=headers)["deployment"]
+
+    def cancel_deployment(self, deployment_id: str) -> dict:
+        """Takes back what is under way."""
+        return self._json("POST", _path("/v1/deployments", deployment_id, "cancel"))["deployment"]
+
+    def roll_back_deployment(self, deployment_id: str, release: int | None = None) -> dict:
+        """To an earlier release, by its number, or to the one before."""
+        body = {} if release is None else {"release": release}
+        return self._json("POST", _path("/v1/deployments", deployment_id, "rollback"), json=body)[
+            "deployment"
+        ]
 
     def delete_deployment(self, deployment_id: str) -> None:
         """Undeploys; ``deployment`` raises a 404 once all is gone."""

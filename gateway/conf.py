@@ -90,6 +90,12 @@ _deploy = [
     cfg.FloatOpt(
         "healthy_timeout", default=120, min=1, help="Seconds for a started service to pass its check."
     ),
+    cfg.IntOpt(
+        "keep_releases",
+        default=5,
+        min=2,
+        help="Releases of a service that stay on its servers and can be rolled back to, the running one too.",
+    ),
     cfg.StrOpt("root_path", default="/opt/gateway", help="Folder on the server that holds the services."),
 ]
 

@@ -17,6 +17,14 @@ def call(context, who, method, path, **kwargs) -> requests.Response:
     return context.answer
 
 
+def deploy(context, who, wish: dict, headers: dict | None = None) -> None:
+    """The answer may be a refusal. ``context.wish`` and the name ``deployment``: what was asked for last."""
+    answer = call(context, who, "POST", "/v1/deployments", json={"deployment": wish}, headers=headers)
+    context.asker, context.wish = who, wish
+    if answer.status_code == 202:
+        context.names["deployment"] = answer.json()["deployment"]["id"]
+
+
 def found(answer, place: str):
     """``flavors.0.id`` in the answer's JSON."""
     value = answer.json()

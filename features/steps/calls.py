@@ -123,6 +123,12 @@ def step_has(context, place, fields):
     assert not missing, f"no {missing} in {item}"
 
 
+@then('every one of "{place}" has {field:w} "{value}"')
+def step_each_has_value(context, place, field, value):
+    seen = {item.get(field) for item in found(context.answer, place)}
+    assert seen == {filled(value, context.names)}, f"the {field}s are {seen}"
+
+
 @then('one of "{place}" has {field:w} "{value}"')
 def step_one_has(context, place, field, value):
     seen = [item.get(field) for item in found(context.answer, place)]

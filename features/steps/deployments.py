@@ -6,11 +6,11 @@ import requests
 import yaml
 from behave import given, then, when
 from harness import clouds
-from harness.asking import call
+from harness.asking import call, deploy
 from harness.clearing import undeploy
 from harness.names import filled
 
-_ENDED = ("succeeded", "failed", "delete_failed")
+_ENDED = ("succeeded", "failed", "rolled_back")
 _BEGUN = ("running", "done", "reverting")
 _ENDS_IN = 420  # seconds, an emulated guest's boot among them
 _GONE_IN = 120
@@ -40,10 +40,7 @@ def _deploy(context, who, changes):
     """Asks for the service with some of its fields changed; the answer may be a refusal."""
     wish = yaml.safe_load(filled(context.service, context.names))
     wish |= yaml.safe_load(filled(changes, context.names)) or {}
-    answer = call(context, who, "POST", "/v1/deployments", json={"deployment": wish})
-    context.asker = who
-    if answer.status_code == 202:
-        context.names["deployment"] = answer.json()["deployment"]["id"]
+    deploy(context, who, wish)
 
 
 @when("it has ended")
@@ -64,6 +61,11 @@ def _deployment(context) -> dict:
 @then("it succeeds")
 def step_succeeds(context):
     assert context.answer.status_code == 202, f"{context.answer.status_code} {context.answer.text}"
+    step_goes_on(context)
+
+
+@then("what is under way succeeds")
+def step_goes_on(context):
     step_ended(context)
     deployment = context.answer.json()["deployment"]
     assert deployment["status"] == "succeeded", f"{deployment['fault']}\n{_log_text(context)}"
@@ -175,7 +177,7 @@ def step_nova_has(context, server):
 @then("Nova has {count:d} server of it")
 @then("Nova has {count:d} servers of it")
 def step_nova_has_of_it(context, count):
-    service = yaml.safe_load(context.service)["service"]
+    service = context.wish["service"]
     found = [server.name for server in clouds.as_user("a member").compute.servers() if service in server.name]
     assert len(found) == count, found
 

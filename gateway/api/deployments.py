@@ -1,11 +1,15 @@
-"""/v1/deployments: a service onto servers, in one call."""
+"""/v1/deployments: a service onto servers, in one call; each further call for it is its next release."""
 
+import contextlib
 import dataclasses
 import functools
+import hashlib
+import json
 import time
 import uuid
 
 import pecan
+from oslo_db import exception as db_exception
 
 from gateway import errors
 from gateway.api import wish
@@ -13,20 +17,39 @@ from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat, wants_events
 from gateway.api.log import Following
 from gateway.api.waiting import last_event_id
-from gateway.deploy import flow
-from gateway.deploy.model import UNFINISHED, Deployment, LogLine, Spec, Status, Target
+from gateway.deploy import flow, plan
+from gateway.deploy.model import (
+    SETTLED,
+    UNFINISHED,
+    Deployment,
+    Fault,
+    IdempotencyKey,
+    LogLine,
+    Release,
+    ReleaseState,
+    Spec,
+    Status,
+    Target,
+)
 
 #: Lines have numbers for ids.
 LOG_PAGE = {
     **PAGE,
     "marker": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "error": "must be the id of a line."},
 }
+_ROLLBACK = {
+    "type": "object",
+    "properties": {"release": {"type": "integer", "minimum": 1}},
+    "additionalProperties": False,
+}
+_CANCELED = Fault("cancel", None, "gateway.deployment.canceled", "Canceled on request.")
+_LONGEST_KEY = 255
 
 
 class Deployments(Collection):
     on_collection = {"GET": "get_all", "POST": "post"}
     on_member = {"GET": "get_one", "DELETE": "delete"}
-    on_part = {"log": {"GET": "get_log"}}
+    on_part = {"log": {"GET": "get_log"}, "cancel": {"POST": "cancel"}, "rollback": {"POST": "rollback"}}
 
     def __init__(self, parts):
         self._conf = parts.conf
@@ -42,19 +65,105 @@ class Deployments(Collection):
 
     @expose(policy="gateway:deployments:get")
     def get_one(self, id, context):
-        return {"deployment": _view(self._store.deployment(id, context.project_id))}
+        return self._shown(id, context)
 
     @expose(policy="gateway:deployments:create", body=wish.BODY, status=202)
     def post(self, context, body):
+        """A service that does not run is deployed; of one that runs this is the next release."""
+        key = _idempotency_key(body)
+        if key and (known := self._store.idempotency_key(context.project_id, key.key)):
+            return self._answered_before(key, known, context)
         self._check_replicas(body["deployment"])
+        try:
+            deployment = self._accepted(context, body["deployment"], key)
+        except db_exception.DBDuplicateEntry as error:  # another call was quicker
+            known = self._store.idempotency_key(context.project_id, key.key) if key else None
+            if known is None:
+                raise _busy(body["deployment"]["service"], "was just asked for by another call") from error
+            return self._answered_before(key, known, context)
+        return self._located(deployment.id, context)
+
+    def _accepted(self, context, wanted: dict, key: IdempotencyKey | None) -> Deployment:
+        live = self._store.live(context.project_id, wanted["service"])
+        if live and live.status not in SETTLED:
+            raise _busy(live.spec.service, f"is {live.status} (deployment {live.id})")
+        running = live and wish.Running(live.spec, self._store.secrets(live.id, live.release.number))
         cloud = self._sessions.user(context.auth)
-        spec, secrets = wish.resolve(body["deployment"], context, cloud, self._store)
-        trust_id = self._sessions.create_trust(
-            context.auth, context.user_id, context.project_id, context.roles
+        spec, secrets = wish.resolve(wanted, context, cloud, self._store, running)
+        if live is None:
+            return self._first(context, spec, secrets, key)
+        same = plan.runs_the_same(live.spec, spec) and secrets == running.secrets
+        folder = live.release.folder if same else None
+        targets = plan.following(live.spec, live.targets, spec, same)
+        return self._next(context, live, (spec, secrets, folder), targets, key)
+
+    def _first(self, context, spec: Spec, secrets: dict, key: IdempotencyKey | None) -> Deployment:
+        now, targets = time.time(), plan.first(spec)
+        deployment = Deployment(
+            id=str(uuid.uuid4()),
+            project_id=context.project_id,
+            request_id=context.request_id,
+            trust_id=self._trust(context),
+            release=_release(context, 1, spec, None),
+            status=Status.PENDING,
+            fault=None,
+            created_at=now,
+            updated_at=now,
+            steps=flow.planned_steps(**plan.shape(spec, targets)),
+            targets=targets,
         )
-        deployment = self._stored(context, spec, secrets, trust_id)
-        pecan.response.headers["Location"] = f"{pecan.request.path_url}/{deployment.id}"
-        return {"deployment": _view(deployment)}
+        with self._trust_kept_only_if_stored(deployment.trust_id):
+            self._store.add(deployment, secrets, _for(key, deployment))
+        return deployment
+
+    def _next(
+        self,
+        context,
+        live: Deployment,
+        wanted: tuple[Spec, dict, str | None],
+        targets: tuple[Target, ...],
+        key: IdempotencyKey | None = None,
+    ) -> Deployment:
+        """``wanted``: what runs, what is secret in it, and the folder where it is on the servers already."""
+        spec, secrets, folder = wanted
+        deployment = dataclasses.replace(
+            live,
+            request_id=context.request_id,
+            trust_id=self._trust(context),
+            release=_release(context, self._store.releases(live.id)[0].number + 1, spec, folder),
+            before=live.release,
+            status=Status.PENDING,
+            updated_at=time.time(),
+            steps=flow.planned_steps(**plan.shape(spec, targets)),
+            targets=targets,
+        )
+        with self._trust_kept_only_if_stored(deployment.trust_id):
+            if not self._store.begin(deployment, secrets, _for(key, deployment)):
+                raise _busy(live.spec.service, "was just changed by another call")
+        return deployment
+
+    def _trust(self, context) -> str:
+        return self._sessions.create_trust(context.auth, context.user_id, context.project_id, context.roles)
+
+    @contextlib.contextmanager
+    def _trust_kept_only_if_stored(self, trust_id: str):
+        try:
+            yield
+        except BaseException:
+            self._sessions.delete_trust(trust_id)
+            raise
+
+    def _answered_before(self, key: IdempotencyKey, known: IdempotencyKey, context) -> dict:
+        if key.body != known.body:
+            raise errors.Conflict(
+                "gateway.request.idempotency_key",
+                f"Idempotency-Key: {key.key} was used for another body; use a new key for a new wish.",
+            )
+        return self._located(known.deployment_id, context)
+
+    def _located(self, id: str, context) -> dict:
+        pecan.response.headers["Location"] = f"{pecan.request.host_url}/v1/deployments/{id}"
+        return self._shown(id, context)
 
     def _check_replicas(self, wanted: dict) -> None:
         most = self._conf.deploy.max_replicas
@@ -63,12 +172,37 @@ class Deployments(Collection):
                 "gateway.deployment.replicas", f"replicas: at most {most} here.", field="deployment.replicas"
             )
 
+    @expose(policy="gateway:deployments:create", body=_ROLLBACK, status=202)
+    def rollback(self, id, context, body):
+        """A new release of what an earlier one was; without ``release``, the one before."""
+        live = self._store.deployment(id, context.project_id)
+        if live.status not in SETTLED:
+            raise _busy(live.spec.service, f"is {live.status}")
+        old = _earlier(self._store.releases(id), live.release, body.get("release"))
+        spec = plan.at_the_scale_of(old.spec, live.spec)
+        targets = plan.following(live.spec, live.targets, spec, same=False)
+        self._next(context, live, (spec, self._store.secrets(id, old.number), old.folder), targets)
+        return self._shown(id, context)
+
+    @expose(policy="gateway:deployments:create", status=202)
+    def cancel(self, id, context):
+        """What was done is taken back: a first deployment ends as failed, an update as rolled_back."""
+        deployment = self._store.deployment(id, context.project_id)
+        if self._store.move(id, Status.REVERTING, [Status.PENDING, Status.RUNNING]):
+            self._store.set_fault(id, _CANCELED)
+        elif deployment.status is not Status.REVERTING:
+            raise errors.Conflict(
+                "gateway.deployment.not_running",
+                f"The deployment is {self._store.status(id)}: only a pending or running one can be canceled.",
+            )
+        return self._shown(id, context)
+
     @expose(policy="gateway:deployments:delete", status=202)
     def delete(self, id, context):
         """The engine takes everything back; GET answers 404 once that is done."""
         self._store.deployment(id, context.project_id)
-        self._store.move(id, Status.DELETING, [*UNFINISHED, Status.SUCCEEDED, Status.FAILED])
-        return {"deployment": _view(self._store.deployment(id, context.project_id))}
+        self._store.move(id, Status.DELETING, [*UNFINISHED, *SETTLED, Status.FAILED])
+        return self._shown(id, context)
 
     @expose(policy="gateway:deployments:get", query={**LOG_PAGE, "follow": {"type": "boolean"}}, streams=True)
     def get_log(self, id, context, limit=None, marker=0, follow=False):
@@ -80,28 +214,70 @@ class Deployments(Collection):
         fetch = functools.partial(self._store.read_log, id)
         return page("log", self._conf, fetch, _line, limit, marker)
 
-    def _stored(self, context, spec: Spec, secrets: dict, trust_id: str) -> Deployment:
-        now = time.time()
-        deployment = Deployment(
-            id=str(uuid.uuid4()),
-            project_id=context.project_id,
-            user_id=context.user_id,
-            request_id=context.request_id,
-            trust_id=trust_id,
-            spec=spec,
-            status=Status.PENDING,
-            fault=None,
-            created_at=now,
-            updated_at=now,
-            steps=flow.planned_steps(**flow.shape(spec)),
-            targets=tuple(Target(number) for number in range(spec.replicas)),
+    def _shown(self, id: str, context) -> dict:
+        deployment = self._store.deployment(id, context.project_id)
+        return {"deployment": _view(deployment, self._store.releases(id))}
+
+
+def _idempotency_key(body: dict) -> IdempotencyKey | None:
+    """draft-ietf-httpapi-idempotency-key-header: the client's name for this one call."""
+    key = pecan.request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY):
+        raise errors.Invalid(
+            "gateway.request.idempotency_key",
+            f"Idempotency-Key: must be 1 to {_LONGEST_KEY} printable ASCII characters.",
+            field="Idempotency-Key",
         )
-        try:
-            self._store.add(deployment, secrets)
-        except BaseException:
-            self._sessions.delete_trust(trust_id)
-            raise
-        return deployment
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return IdempotencyKey(key, digest, "")
+
+
+def _for(key: IdempotencyKey | None, deployment: Deployment) -> IdempotencyKey | None:
+    return dataclasses.replace(key, deployment_id=deployment.id) if key else None
+
+
+def _release(context, number: int, spec: Spec, folder: str | None) -> Release:
+    return Release(
+        number=number,
+        folder=folder or f"{spec.version}-{number}",
+        spec=spec,
+        user_id=context.user_id,
+        request_id=context.request_id,
+        state=ReleaseState.DEPLOYING,
+        created_at=time.time(),
+    )
+
+
+def _earlier(releases: list[Release], running: Release, number: int | None) -> Release:
+    """The release to go back to: the newest that ran something else, or the one with that number."""
+    for each in releases:
+        if number is None and each.state is ReleaseState.OLD and each.folder != running.folder:
+            return each
+        if each.number == number:
+            return _that_ran(each)
+    which = "no earlier release" if number is None else f"no release {number}"
+    known = ", ".join(f"{r.number} ({r.spec.version}, {r.state})" for r in releases)
+    raise errors.Conflict(
+        "gateway.deployment.no_release", f"There is {which} to go back to; there are: {known}."
+    )
+
+
+def _that_ran(release: Release) -> Release:
+    if release.state is ReleaseState.OLD:
+        return release
+    raise errors.Conflict(
+        "gateway.deployment.no_release",
+        f"Release {release.number} is {release.state}: only an old one, which has run, can be gone back to.",
+    )
+
+
+def _busy(service: str, what: str) -> errors.Conflict:
+    return errors.Conflict(
+        "gateway.deployment.in_progress",
+        f"The service {service} {what}: wait until that has ended, or cancel it.",
+    )
 
 
 def _line(line: LogLine) -> dict:
@@ -119,6 +295,7 @@ def _summary(deployment: Deployment) -> dict:
         "id": deployment.id,
         "service": deployment.spec.service,
         "version": deployment.spec.version,
+        "release": deployment.release.number,
         "status": deployment.status,
         "replicas": deployment.spec.replicas,
         "fault": dataclasses.asdict(deployment.fault) if deployment.fault else None,
@@ -128,7 +305,7 @@ def _summary(deployment: Deployment) -> dict:
     }
 
 
-def _view(deployment: Deployment) -> dict:
+def _view(deployment: Deployment, releases: list[Release]) -> dict:
     spec = deployment.spec
     return {
         **_summary(deployment),
@@ -137,11 +314,24 @@ def _view(deployment: Deployment) -> dict:
                 **dataclasses.asdict(step),
                 "started_at": isoformat(step.started_at),
                 "finished_at": isoformat(step.finished_at),
+                "request_id": deployment.request_id,
             }
             for step in deployment.steps
         ],
         "instances": [
             {**dataclasses.asdict(target), "url": _url(spec, target)} for target in deployment.targets
+        ],
+        "releases": [
+            {
+                "number": release.number,
+                "version": release.spec.version,
+                "folder": release.folder,
+                "state": release.state,
+                "user_id": release.user_id,
+                "request_id": release.request_id,
+                "created_at": isoformat(release.created_at),
+            }
+            for release in releases
         ],
         "spec": dataclasses.asdict(spec),
     }

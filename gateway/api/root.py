@@ -19,9 +19,11 @@ GET      /v1/servers/{server}                             one, by id or name
 DELETE   /v1/servers/{server}                             delete one
 POST     /v1/artifacts                                    upload a tar.gz
 GET      /v1/deployments                                  the project's deployments
-POST     /v1/deployments                                  deploy a service
-GET      /v1/deployments/{deployment}                     one, with its steps
+POST     /v1/deployments                                  deploy a service, or its next release
+GET      /v1/deployments/{deployment}                     one, with its steps and releases
 DELETE   /v1/deployments/{deployment}                     undeploy
+POST     /v1/deployments/{deployment}/cancel              take back what is under way
+POST     /v1/deployments/{deployment}/rollback            go back to an earlier release
 GET      /v1/deployments/{deployment}/log                 what its steps printed; ?follow=true streams it
 GET      /registry/health                                 is the registry up
 GET      /registry/changes                                what has changed; waits for it, or streams it

@@ -12,7 +12,7 @@ from gateway.api.jump import check_keys, wanted_jump
 from gateway.cloud.model import Image
 from gateway.cloud.openstack import Cloud
 from gateway.deploy import recipe
-from gateway.deploy.model import ExistingServers, Jump, NewServers, Spec
+from gateway.deploy.model import ExistingServers, Heal, Jump, NewServers, Spec, Update
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.model import Kind
 
@@ -72,6 +72,31 @@ _SERVER = {
     "else": _NEW_SERVERS,
 }
 
+_SECONDS_OR_NONE = {"type": "number", "minimum": 0, "maximum": 3600}
+
+_UPDATE = {
+    "type": "object",
+    "properties": {
+        "batch": {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": recipe.PERCENTAGE}],
+            "error": "a number of instances from 1, or a share of them from 1% to 100%",
+        },
+        "pause": _SECONDS_OR_NONE,
+        "drain": _SECONDS_OR_NONE,
+        "ramp": _SECONDS_OR_NONE,
+    },
+    "additionalProperties": False,
+}
+
+_HEAL = {
+    "type": "object",
+    "properties": {
+        "after": {"type": "number", "minimum": 1, "maximum": 86400},
+        "max_unhealthy": {"type": "integer", "minimum": 1},
+    },
+    "additionalProperties": False,
+}
+
 BODY = {
     "type": "object",
     "properties": {
@@ -110,6 +135,8 @@ BODY = {
                 "routes": {"type": "array", "items": {"type": "string", "pattern": "^/"}, "maxItems": 1000},
                 "health": check.of(Kind.HTTP, Kind.HTTPS, Kind.TCP, Kind.GRPC),
                 "weight": {"type": "integer", "minimum": 0, "maximum": 65535},
+                "update": _UPDATE,
+                "heal": _HEAL,
             },
             "required": ["service", "version", "server", "command", "port"],
             "additionalProperties": False,
@@ -120,29 +147,50 @@ BODY = {
 }
 
 
-def resolve(wish: dict, context: Context, cloud: Cloud, store: DeploymentStore) -> tuple[Spec, dict]:
+@dataclasses.dataclass(frozen=True)
+class Running:
+    """The release that the wish is to follow, with what is secret in it."""
+
+    spec: Spec
+    secrets: dict = dataclasses.field(repr=False)
+
+
+def resolve(
+    wish: dict, context: Context, cloud: Cloud, store: DeploymentStore, running: Running | None
+) -> tuple[Spec, dict]:
     """The wish with ids for names, and what is secret in it, as ``DeploymentStore.add`` takes them. Raises
     Invalid for what does not exist or does not go together, QuotaExceeded; changes nothing."""
     if "artifact" in wish:
         find = functools.partial(store.artifact, project_id=context.project_id)
         referred("deployment.artifact", find, wish["artifact"])
-    server = wish["server"]
     secrets = {"env": wish.get("secrets", {})}
     jump = wanted_jump(wish, context, cloud, store)
-    if "private_key" in server.get("jump", {}):
-        secrets["jump_private_key"] = server["jump"]["private_key"]
-    if "ids" not in server:
-        return _spec(wish, _new_servers(wish, context, cloud), jump), secrets
-    if "private_key" in server:
-        secrets["private_key"] = server["private_key"]
+    if "private_key" in wish["server"].get("jump", {}):
+        secrets["jump_private_key"] = wish["server"]["jump"]["private_key"]
+    if "ids" not in wish["server"]:
+        return _spec(wish, _new_servers(wish, context, cloud, running), jump), secrets
+    wish = {**wish, "server": _with_known_key(wish["server"], running)}
+    if "private_key" in wish["server"]:
+        secrets["private_key"] = wish["server"]["private_key"]
     return _spec(wish, _existing_servers(wish, context, cloud, store), jump), secrets
 
 
-def _new_servers(wish: dict, context: Context, cloud: Cloud) -> NewServers:
+def _with_known_key(server: dict, running: Running | None) -> dict:
+    """A release of a service that runs need not bring again the key that came with the one before."""
+    if running is None or "private_key" in server or "private_key" not in running.secrets:
+        return server
+    before = running.spec.server
+    known = {"user": before.user, "host_key": before.host_key, "private_key": running.secrets["private_key"]}
+    return {**{name: value for name, value in known.items() if value}, **server}
+
+
+def _new_servers(wish: dict, context: Context, cloud: Cloud, running: Running | None) -> NewServers:
     server = wish["server"]
     choice = choose(server, "deployment.server", context, cloud)
-    replicas, floating = wish.get("replicas", 1), choice.floating_network
-    cloud.check_quota(choice.flavor, replicas, replicas if floating else 0, 1)
+    floating = choice.floating_network
+    more = wish.get("replicas", 1) - (running.spec.replicas if running else 0)
+    if more > 0:
+        cloud.check_quota(choice.flavor, more, more if floating else 0, 0 if running else 1)
     return NewServers(
         flavor=choice.flavor.id,
         image=choice.image.id,
@@ -165,6 +213,12 @@ def _login_user(server: dict, image: Image) -> str:
 
 def _existing_servers(wish: dict, context: Context, cloud: Cloud, store: DeploymentStore) -> ExistingServers:
     server = wish["server"]
+    if "heal" in wish:
+        raise errors.Invalid(
+            "gateway.deployment.heal",
+            "heal: the gateway replaces only servers that it boots for the deployment.",
+            field="deployment.heal",
+        )
     if wish.get("replicas", len(server["ids"])) != len(server["ids"]):
         raise errors.Invalid(
             "gateway.deployment.replicas",
@@ -215,4 +269,6 @@ def _spec(wish: dict, server: NewServers | ExistingServers, jump: Jump | None) -
         setup=wish.get("setup"),
         env=wish.get("env", {}),
         secrets=tuple(sorted(wish.get("secrets", {}))),
+        update=Update(**wish.get("update", {})),
+        heal=Heal(**wish["heal"]) if "heal" in wish else None,
     )

@@ -13,7 +13,7 @@ from gateway.client import ApiError
 _POLL = 0.5  # seconds
 _PATIENCE = 60.0  # seconds that the gateway may be away, being restarted
 _LOG_LINES = 12
-_GOES_ON = ("pending", "running", "reverting")
+_GOES_ON = ("pending", "running", "finishing", "reverting")
 
 
 class Deploy(Command):

@@ -1,4 +1,4 @@
-"""deployment: list, show, log, delete; and how one is named."""
+"""deployment: list, show, log, cancel, rollback, delete; and how one is named."""
 
 import time
 from typing import Any
@@ -86,6 +86,10 @@ def _instance(each: dict) -> str:
     return f"{name}  {each['url'] or '-'}  on server {each['server_name'] or each['server_id'] or '-'}"
 
 
+def _releases(value: Any) -> Lines:
+    return Lines(value, lambda each: f"{each['number']}: {each['version']} ({each['state']})")
+
+
 def _fault(value: Any) -> Any:
     return value and Lines([value], lambda fault: f"{fault['step']}: {fault['message']}")
 
@@ -115,7 +119,9 @@ class ShowDeployment(Show):
 
     def take_action(self, parsed_args):
         found = self.gateway.deployment(find(self.gateway, parsed_args.deployment)["id"])
-        return fields(found, {"steps": _steps, "instances": _instances, "fault": _fault})
+        return fields(
+            found, {"steps": _steps, "instances": _instances, "releases": _releases, "fault": _fault}
+        )
 
 
 class ShowLog(Command):
@@ -136,6 +142,34 @@ class ShowLog(Command):
             return
         for entry in self.gateway.deployment_log(found["id"]):
             self.say(log_line(entry))
+
+
+class CancelDeployment(Command):
+    """Take back what is under way: a first deployment goes, an update returns to the release before"""
+
+    def get_parser(self, prog_name):
+        return _with_name(super().get_parser(prog_name))
+
+    def take_action(self, parsed_args):
+        found = find(self.gateway, parsed_args.deployment)
+        self.gateway.cancel_deployment(found["id"])
+        self.say(f"{title(found)} is being taken back; see: gateway deployment show {found['id'][:8]}")
+
+
+class RollBackDeployment(Command):
+    """Go back to an earlier release of a service"""
+
+    def get_parser(self, prog_name):
+        parser = _with_name(super().get_parser(prog_name))
+        parser.add_argument("--release", metavar="NUMBER", type=int, help="its number (the one before)")
+        return parser
+
+    def take_action(self, parsed_args):
+        found = find(self.gateway, parsed_args.deployment)
+        begun = self.gateway.roll_back_deployment(found["id"], parsed_args.release)
+        self.say(
+            f"{title(found)} goes back to {begun['version']}; see: gateway deployment show {found['id'][:8]}"
+        )
 
 
 class DeleteDeployment(Command):

@@ -25,6 +25,8 @@ COMMANDS = {
     "deployment list": "gateway.cli.deployments:ListDeployments",
     "deployment show": "gateway.cli.deployments:ShowDeployment",
     "deployment log": "gateway.cli.deployments:ShowLog",
+    "deployment cancel": "gateway.cli.deployments:CancelDeployment",
+    "deployment rollback": "gateway.cli.deployments:RollBackDeployment",
     "deployment delete": "gateway.cli.deployments:DeleteDeployment",
     "artifact create": "gateway.cli.artifacts:CreateArtifact",
     "registry list": "gateway.cli.registry:ListInstances",

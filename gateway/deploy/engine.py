@@ -3,8 +3,10 @@
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import threading
 import time
+from collections.abc import Callable
 
 import taskflow.engines
 import taskflow.exceptions
@@ -17,10 +19,10 @@ from taskflow.types import failure
 
 from gateway import errors
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import flow, undeploy
-from gateway.deploy.model import Deployment, Fault, Status, StepState
+from gateway.deploy import flow, plan, rollout, steps, undeploy
+from gateway.deploy.model import Aim, Deployment, Fault, Status, StepState
 from gateway.deploy.store import DeploymentStore
-from gateway.deploy.work import Work
+from gateway.deploy.work import TAKEN_BACK, Work
 from gateway.deploy.working import Working
 from gateway.registry.registry import Registry
 
@@ -67,7 +69,7 @@ class Engine:
 
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
         self._running = {id: future for id, future in self._running.items() if not future.done()}
-        for id, _status in self._store.unfinished():
+        for id in self._store.unfinished():
             retry = self._retries.get(id)
             if id not in self._running and not (retry and time.monotonic() < retry.at):
                 self._running[id] = pool.submit(self._work_on, id)
@@ -109,24 +111,54 @@ class Engine:
             outcome = self._run_flow(work, deployment)
             if outcome == states.SUSPENDED:
                 return
-            to = Status.SUCCEEDED if outcome == states.SUCCESS else Status.REVERTING
-            if self._store.move(work.id, to, [Status.RUNNING]) and to is Status.REVERTING:
+            if outcome != states.SUCCESS and self._store.move(work.id, Status.REVERTING, [Status.RUNNING]):
                 self._store.set_fault(work.id, _UNKNOWN_FAULT)  # kept only where no step told its own
-        status = self._store.status(work.id)
-        if status is Status.REVERTING:
-            self._clean(work)
-            self._store.move(work.id, Status.FAILED, [Status.REVERTING])
-        elif status is Status.DELETING:
-            self._clean(work)
-            self._store.remove(work.id)
+            if outcome == states.SUCCESS:
+                self._store.move(work.id, Status.FINISHING, [Status.RUNNING])
+        match self._store.status(work.id):
+            case Status.FINISHING:
+                self._finish(work)
+            case Status.REVERTING if work.before:
+                self._restore(work)
+            case Status.REVERTING:
+                self._remove(work)
+                self._store.close_steps(work.id)
+                self._store.fail(work.id)
+            case Status.DELETING:
+                self._remove(work)
+                self._store.remove(work.id)
 
-    def _clean(self, work: Work) -> None:
+    def _finish(self, work: Work) -> None:
+        """Every instance of the release passes, and there is no way back: those that are no longer wanted
+        go."""
+        progress = _Progress(work)
+        for target in work.deployment.targets:
+            if target.aim is Aim.REMOVE:
+                progress.do("drain", target.number, rollout.drain)
+                progress.do("remove", target.number, rollout.remove)
+        self._forget(work)
+        self._store.succeed(work.id, self._conf.deploy.keep_releases)
+
+    def _restore(self, work: Work) -> None:
         """Looks again after the steps' own reverts, so that nothing stays whatever they met. A flow that was
         reverting when the engine died goes on with this, too."""
-        if work.deployment.trust_id:
-            undeploy.everything(work)
-            work.delete_trust()
+        with work.going_back():
+            rollout.restore_all(work)
         self._store.close_steps(work.id)
+        self._forget(work)
+        self._store.roll_back(work.id)
+
+    def _remove(self, work: Work) -> None:
+        """Everything. Without a trust nothing is left any more."""
+        if work.deployment.trust_id:
+            with work.going_back():
+                undeploy.everything(work)
+        self._forget(work)
+        work.delete_trust()
+
+    def _forget(self, work: Work) -> None:
+        """What only the flow needed, and the trusts of earlier calls."""
+        work.delete_retired_trusts()
         flow_id = self._store.deployment(work.id).flow_id
         if flow_id:
             with contextlib.closing(self._backend.get_connection()) as connection:
@@ -150,10 +182,11 @@ class Engine:
         return engine.storage.get_flow_state()
 
     def _load(self, deployment: Deployment):
-        shape = flow.shape(deployment.spec)
+        shape = plan.shape(deployment.spec, deployment.targets)
+        side_by_side = max(1, len(deployment.targets))
         options = {
-            "engine": "serial" if shape["targets"] == 1 else "parallel",
-            "max_workers": min(shape["targets"], self._conf.engine.max_servers),
+            "engine": "serial" if side_by_side == 1 else "parallel",
+            "max_workers": min(side_by_side, self._conf.engine.max_servers),
         }
         if deployment.flow_id:
             with contextlib.closing(self._backend.get_connection()) as connection:
@@ -187,7 +220,7 @@ class _Progress:
         self._failed: set[str] = set()
 
     def on_step(self, state: str, details: dict) -> None:
-        name, number = flow.split_task_name(details["task_name"])
+        name, number = steps.split_task_name(details["task_name"])
         if state not in _STEP_STATES or details["task_name"] in self._failed:
             return  # a step that failed is reverted, too, but people look for the one that failed
         values: dict = {"state": _STEP_STATES[state]}
@@ -198,16 +231,26 @@ class _Progress:
         if state == states.SUCCESS:
             values["detail"] = details["result"]
         if state == states.FAILURE:
-            self._failed.add(details["task_name"])
-            values["detail"] = self._fail(name, number, details["result"])
+            fault = _fault(name, number, details["result"])
+            values["detail"] = fault.message
+            if fault.code in TAKEN_BACK:
+                values["state"] = StepState.REVERTING
+            else:
+                self._failed.add(details["task_name"])
+                self._fail(fault)
         self._work.store.set_step(self._work.id, name, number, **values)
 
-    def _fail(self, name: str, number: int | None, result: failure.Failure) -> str:
-        fault = _fault(name, number, result)
+    def do(self, name: str, number: int, what: Callable[[Work, int], str]) -> None:
+        """A step that is done outside of the flow; what it raises goes on."""
+        set_step = functools.partial(self._work.store.set_step, self._work.id, name, number)
+        set_step(state=StepState.RUNNING, started_at=time.time())
+        detail = what(self._work, number)
+        set_step(state=StepState.DONE, finished_at=time.time(), detail=detail)
+
+    def _fail(self, fault: Fault) -> None:
         self._work.store.set_fault(self._work.id, fault)
         self._work.store.move(self._work.id, Status.REVERTING, [Status.RUNNING])
-        self._work.say(name, number, fault.message)
-        return fault.message
+        self._work.say(fault.step, fault.target, fault.message)
 
 
 def _fault(name: str, number: int | None, result: failure.Failure) -> Fault:

@@ -1,4 +1,4 @@
-"""A deployment: the wish (Spec), where it stands (status, steps) and what it made (targets)."""
+"""A deployment: the wish (a Release with its Spec), how far it is (steps), what it made (targets)."""
 
 import dataclasses
 import enum
@@ -9,14 +9,18 @@ from gateway.registry.model import Check
 class Status(enum.StrEnum):
     PENDING = "pending"  # stored; no engine has taken it yet
     RUNNING = "running"  # its flow goes on
+    FINISHING = "finishing"  # every instance passes; those that are no longer wanted are being removed
     SUCCEEDED = "succeeded"  # every instance passes and is registered
-    REVERTING = "reverting"  # a step failed; what was made is being removed
+    REVERTING = "reverting"  # a step failed, or it was canceled; what was done is being taken back
+    ROLLED_BACK = "rolled_back"  # the release before runs again; ``fault`` says why
     FAILED = "failed"  # nothing is left of it; ``fault`` says why
     DELETING = "deleting"  # being undeployed; the row goes when nothing is left
 
 
 #: What the engine works on, also after a restart.
-UNFINISHED = (Status.PENDING, Status.RUNNING, Status.REVERTING, Status.DELETING)
+UNFINISHED = (Status.PENDING, Status.RUNNING, Status.FINISHING, Status.REVERTING, Status.DELETING)
+#: A release of the service runs, and may be followed by another.
+SETTLED = (Status.SUCCEEDED, Status.ROLLED_BACK)
 
 
 class StepState(enum.StrEnum):
@@ -72,6 +76,30 @@ class ExistingServers:
 
 
 @dataclasses.dataclass(frozen=True)
+class Update:
+    """How a release follows another; times in seconds."""
+
+    batch: int | str = 1  # instances switched side by side; "25%" of them
+    pause: float = 0.0  # between one batch and the next
+    drain: float = 5.0  # from weight 0, when no client is sent to an instance any more, to its stop
+    ramp: float = 10.0  # from its first passing check to its full weight, in steps of at least 1
+
+    def batch_size(self, count: int) -> int:
+        """Of ``count`` instances, at least one."""
+        if isinstance(self.batch, str):
+            return max(1, count * int(self.batch.rstrip("%")) // 100)
+        return self.batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Heal:
+    """Instances whose server is dead get a new one."""
+
+    after: float = 60.0  # seconds that an instance must have been critical
+    max_unhealthy: int = 1  # with more than so many down at once it is the network, not the servers
+
+
+@dataclasses.dataclass(frozen=True)
 class Spec:
     """The wish, with the API's names, and ids for things. What is secret is not in it: the store keeps that
     sealed; ``secrets`` are their names."""
@@ -92,6 +120,8 @@ class Spec:
     setup: str | None = None
     env: dict[str, str] = dataclasses.field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+    update: Update = Update()
+    heal: Heal | None = None
 
     @classmethod
     def from_dict(cls, kept: dict) -> "Spec":
@@ -100,9 +130,34 @@ class Spec:
         if server.get("jump"):
             server["jump"] = Jump(**_tupled({**server["jump"], "trust": Trust(server["jump"]["trust"])}))
         kind = ExistingServers if "ids" in server else NewServers
-        return cls(
-            **{**_tupled(kept), "server": kind(**_tupled(server)), "health": Check.from_dict(kept["health"])}
-        )
+        parts = {
+            "server": kind(**_tupled(server)),
+            "health": Check.from_dict(kept["health"]),
+            "update": Update(**kept.get("update", {})),
+            "heal": Heal(**kept["heal"]) if kept.get("heal") else None,
+        }
+        return cls(**{**_tupled(kept), **parts})
+
+
+class ReleaseState(enum.StrEnum):
+    DEPLOYING = "deploying"
+    CURRENT = "current"
+    OLD = "old"  # ran once, and can be rolled back to
+    FAILED = "failed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """One version of the wish. ``folder`` is its name on the servers, VERSION-NUMBER; a release that only
+    changes the number of servers, or goes back to an earlier one, has the folder of that."""
+
+    number: int
+    folder: str
+    spec: Spec
+    user_id: str
+    request_id: str  # of the call that asked for it
+    state: ReleaseState
+    created_at: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,9 +183,20 @@ class Step:
     finished_at: float | None = None
 
 
+class Aim(enum.StrEnum):
+    """What the flow under way does with a target."""
+
+    KEEP = "keep"
+    ADD = "add"
+    UPDATE = "update"
+    REPLACE = "replace"  # its server is dead: another one in its place
+    REMOVE = "remove"
+
+
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """One replica: its server, where it is reached, and its name in the registry once it is there."""
+    """One replica: its server, where it is reached, and its name in the registry once it is there.
+    ``number`` stays as long as the replica does."""
 
     number: int
     server_id: str | None = None
@@ -139,6 +205,7 @@ class Target:
     host_key: str | None = None
     trust: Trust | None = None
     instance: str | None = None
+    aim: Aim = Aim.ADD
 
 
 def _tupled(kept: dict) -> dict:
@@ -160,10 +227,27 @@ class LogLine:
 
 @dataclasses.dataclass(frozen=True)
 class Fault:
+    """Why it failed; ``journal`` and ``console`` are the last lines of the service's and of the server's."""
+
     step: str
     target: int | None
     code: str
     message: str
+    journal: tuple[str, ...] = ()
+    console: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, kept: dict) -> "Fault":
+        return cls(**_tupled(kept))
+
+
+@dataclasses.dataclass(frozen=True)
+class IdempotencyKey:
+    """Of a POST: the same key with the same body (its SHA-256) means the same deployment."""
+
+    key: str
+    body: str
+    deployment_id: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,16 +261,27 @@ class Artifact:
 
 @dataclasses.dataclass(frozen=True)
 class Deployment:
+    """``release`` is the one that is wanted; ``before``: the one that runs until that has succeeded, and
+    again where it fails; None at first. ``request_id``: of the call that caused what is being done."""
+
     id: str
     project_id: str
-    user_id: str
-    request_id: str  # of the call that asked for it
+    request_id: str
     trust_id: str | None
-    spec: Spec
+    release: Release
     status: Status
     fault: Fault | None
     created_at: float
     updated_at: float
+    before: Release | None = None
+    retired_trusts: tuple[str, ...] = ()  # of earlier calls, to be deleted
     flow_id: str | None = None  # TaskFlow's, once an engine has taken it
     steps: tuple[Step, ...] = ()
     targets: tuple[Target, ...] = ()
+
+    @property
+    def spec(self) -> Spec:
+        return self.release.spec
+
+    def aim(self, number: int) -> Aim:
+        return next(target.aim for target in self.targets if target.number == number)

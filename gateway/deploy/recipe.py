@@ -2,11 +2,11 @@
 
 On the server, as the layout of Capistrano:
 
-    /opt/gateway/SERVICE/releases/VERSION-DEPLOYMENT/   the artifact and the files
-    /opt/gateway/SERVICE/current                        link to the release that runs
-    /opt/gateway/SERVICE/artifacts/SHA256.tar.gz        those used last, root's, mode 0700
-    /opt/gateway/SERVICE/env                            environment with secrets, root's, mode 0600
-    /etc/systemd/system/gateway-SERVICE.service
+    /opt/gateway/SERVICE/releases/VERSION-NUMBER/   the artifact and the files
+    /opt/gateway/SERVICE/conf/VERSION-NUMBER/       root's: environment with secrets (0600), scripts, unit
+    /opt/gateway/SERVICE/artifacts/SHA256.tar.gz    those used last, root's, mode 0700
+    /opt/gateway/SERVICE/current                    link to the release that runs
+    /etc/systemd/system/gateway-SERVICE.service     its unit
 """
 
 import dataclasses
@@ -22,6 +22,7 @@ from gateway.deploy.model import Spec
 SERVICE = r"^[a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?(?!\n)$"
 VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}(?!\n)$"
 USER = r"^[a-z_][a-z0-9_-]{0,31}(?!\n)$"
+PERCENTAGE = r"^([1-9][0-9]?|100)%(?!\n)$"
 ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]*(?!\n)$"
 FILE_PATH = r"^(?!/)(?!(.*/)?\.\.?(/|$))[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f/](?!\n)$"
 
@@ -51,11 +52,11 @@ class Command:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The paths of one release on a server."""
+    """The paths of one release on a server; ``folder`` is its name there."""
 
     root: str
     service: str
-    release_name: str
+    folder: str
 
     @property
     def home(self) -> str:
@@ -63,7 +64,11 @@ class Layout:
 
     @property
     def release(self) -> str:
-        return f"{self.home}/releases/{self.release_name}"
+        return f"{self.home}/releases/{self.folder}"
+
+    @property
+    def conf(self) -> str:
+        return f"{self.home}/conf/{self.folder}"
 
     @property
     def artifacts(self) -> str:
@@ -103,9 +108,11 @@ def _shell(
     return Command(title, argv, timeout, stdin, asks=asks, held=held)
 
 
-def facts(packages: tuple[str, ...], timeout: float) -> Command:
+def facts(layout: Layout, packages: tuple[str, ...], timeout: float) -> Command:
     """Waits for cloud-init to finish, too: before that, users, disks and packages may still change."""
     script = """
+if test -e "$1/ready"; then echo "gateway: ready"; exit; fi
+shift
 if command -v cloud-init >/dev/null; then
   echo "cloud-init=$(cloud-init status --wait 2>/dev/null | sed -n 's/.*status: //p')"
 fi
@@ -119,7 +126,8 @@ for package; do
   fi
 done
 """
-    return _shell("wait for cloud-init and look around", script, *packages, timeout=timeout)
+    title = "wait for cloud-init and look around"
+    return _shell(title, script, layout.conf, *packages, timeout=timeout)
 
 
 def parse_facts(output: str) -> Facts:
@@ -132,17 +140,33 @@ def parse_facts(output: str) -> Facts:
     )
 
 
-def prepare(layout: Layout, user: str, timeout: float) -> Command:
+def prepare(layout: Layout, user: str, keep: tuple[str, ...], timeout: float) -> Command:
+    """An empty folder for the release, unless it is there whole already (``is_ready``). Other releases than
+    those in the folders ``keep`` are removed."""
     script = """
-mkdir -p "$1"
-rm -rf "$2"
-install -d -o "$3" "$2"
+home=$1 folder=$2 user=$3
+shift 3
+mkdir -p "$home/releases" "$home/conf"
+for found in "$home/releases"/*/; do
+  name=$(basename "$found") kept=
+  for each in "$folder" "$@"; do test "$name" != "$each" || kept=1; done
+  test "$kept" || rm -rf "$home/releases/$name" "$home/conf/$name"
+done
+if test -e "$home/conf/$folder/ready"; then echo "gateway: ready"; exit; fi
+rm -rf "$home/releases/$folder" "$home/conf/$folder"
+install -d -o "$user" "$home/releases/$folder"
+install -d -m 711 "$home/conf/$folder"
 """
-    releases = f"{layout.home}/releases"
-    return _shell("make the release's folder", script, releases, layout.release, user, timeout=timeout)
+    title = "make the release's folder"
+    return _shell(title, script, layout.home, layout.folder, user, *keep, timeout=timeout)
 
 
-def unpack(layout: Layout, sha256: str, timeout: float, keep: int = 5) -> Command:
+def is_ready(output: str) -> bool:
+    """Whether ``prepare`` or ``facts`` found the release installed: it has run here before."""
+    return "gateway: ready" in output.splitlines()
+
+
+def unpack(layout: Layout, sha256: str, keep: int, timeout: float) -> Command:
     """Its stdin is the artifact, asked for only when the server does not have it; what does not have the sum
     is not unpacked. The ``keep`` artifacts used last stay."""
     script = """
@@ -167,13 +191,13 @@ ls -t -- *.tar.gz | tail -n "+$(($4 + 1))" | xargs -r rm -f --
 
 def place(layout: Layout, spec: Spec, secrets: dict[str, str], user: str, timeout: float) -> Command:
     """Writes the files, the scripts, the environment and the unit, all in one tar."""
-    release, home = layout.release[1:], layout.home[1:]
+    release, conf = layout.release[1:], layout.conf[1:]
     entries = [(f"{release}/{path}", text, _mode(text)) for path, text in spec.files.items()]
-    entries.append((f"{home}/start.sh", f"{spec.command}\n", 0o644))
-    entries.append((f"{home}/env", environment({"PORT": str(spec.port), **spec.env, **secrets}), 0o600))
-    entries.append((f"etc/systemd/system/{layout.unit}", unit(layout, spec, user), 0o644))
+    entries.append((f"{conf}/start.sh", f"{spec.command}\n", 0o644))
+    entries.append((f"{conf}/env", environment({"PORT": str(spec.port), **spec.env, **secrets}), 0o600))
+    entries.append((f"{conf}/unit", unit(layout, spec, user), 0o644))
     if spec.setup:
-        entries.append((f"{home}/setup.sh", f"{spec.setup}\n", 0o600))
+        entries.append((f"{conf}/setup.sh", f"{spec.setup}\n", 0o600))
     script = """
 tar -x -f - -C / --no-same-owner
 chown -R "$2:" "$1"
@@ -204,6 +228,9 @@ def environment(variables: dict[str, str]) -> str:
 
 
 def unit(layout: Layout, spec: Spec, user: str) -> str:
+    """As systemd.exec(5) has it: the service may use the network and write to its own folder, /tmp and /var;
+    the rest of the system it only reads. It may listen below port 1024, and has no other capability."""
+    low_port = "CAP_NET_BIND_SERVICE" if spec.port < 1024 else ""
     return f"""\
 # Made by gateway; changes are lost with the next deployment.
 [Unit]
@@ -214,13 +241,29 @@ StartLimitIntervalSec=0
 
 [Service]
 User={user}
-WorkingDirectory={layout.home}/current
-EnvironmentFile={layout.home}/env
-ExecStart=/bin/sh {layout.home}/start.sh
+WorkingDirectory={layout.release}
+EnvironmentFile={layout.conf}/env
+ExecStart=/bin/sh {layout.conf}/start.sh
 Restart=always
 RestartSec=2
+TimeoutStopSec=30
+CapabilityBoundingSet={low_port}
+AmbientCapabilities={low_port}
 NoNewPrivileges=yes
 PrivateTmp=yes
+PrivateDevices=yes
+ProtectSystem=full
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
 
 [Install]
 WantedBy=multi-user.target
@@ -258,17 +301,38 @@ cd "$2"
 sh -e "$1/setup.sh"
 chown -R "$3:" "$2"
 """
-    return _shell("run setup", script, layout.home, layout.release, user, timeout=timeout)
+    return _shell("run setup", script, layout.conf, layout.release, user, timeout=timeout)
 
 
 def start(layout: Layout, timeout: float) -> Command:
+    """Stops what runs, in whatever release, and starts this one. From here on it is known as installed."""
     script = """
-ln -sfn "$1" "$2/current"
+home=$1 folder=$2 unit=$3
+touch "$home/conf/$folder/ready"
+ln -sfn "releases/$folder" "$home/next"
+mv -T "$home/next" "$home/current"
+install -m 644 "$home/conf/$folder/unit" "/etc/systemd/system/$unit"
 systemctl daemon-reload
-systemctl -q enable "$3"
-systemctl restart "$3"
+systemctl -q enable "$unit"
+systemctl restart "$unit"
 """
-    return _shell(f"start {layout.unit}", script, layout.release, layout.home, layout.unit, timeout=timeout)
+    title = f"start {layout.folder}"
+    return _shell(title, script, layout.home, layout.folder, layout.unit, timeout=timeout)
+
+
+def running(layout: Layout, timeout: float) -> Command:
+    """Prints which release is the current one, and whether the unit of just that is active (``runs``)."""
+    script = """
+basename "$(readlink "$1/current" || echo none)"
+cmp -s "$1/conf/$2/unit" "/etc/systemd/system/$3" || exit 0
+systemctl is-active "$3" || true
+"""
+    title = "ask which release runs"
+    return _shell(title, script, layout.home, layout.folder, layout.unit, timeout=timeout)
+
+
+def runs(output: str, layout: Layout) -> bool:
+    return output.split() == [layout.folder, "active"]
 
 
 _PROPERTIES = "ActiveState,SubState,NRestarts,Result,ExecMainCode,ExecMainStatus"
@@ -322,3 +386,9 @@ def host_keys_on_console(console: str) -> tuple[str, ...]:
         return ()
     keys = re.findall(r"((?:ssh-|ecdsa-)[a-z0-9-]+) ([A-Za-z0-9+/=]{40,})", blocks[-1])
     return tuple(f"{kind} {blob}" for kind, blob in keys)
+
+
+def printable(line: str) -> str:
+    """Without the colours and cursor moves (ECMA-48) that consoles are full of, nor other controls."""
+    plain = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])", "", line)
+    return "".join(character for character in plain if character.isprintable() or character == "\t")

@@ -1,7 +1,5 @@
-"""Deployments, artifacts and the ways into servers: their tables and SQL.
-
-Private keys and secrets are sealed before they reach the database.
-"""
+"""Deployments, their releases, steps, targets and logs: the SQL. Private keys and secrets are sealed before
+they reach the database."""
 
 import dataclasses
 import functools
@@ -13,103 +11,41 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from gateway import errors
-from gateway.db import Database, Sealed, metadata
+from gateway.db import Database
 from gateway.db.owner import owner_id
-from gateway.deploy import guest, log
+from gateway.deploy import log
+from gateway.deploy.access import Accesses
+from gateway.deploy.artifacts import Artifacts
 from gateway.deploy.model import (
+    SETTLED,
     UNFINISHED,
-    Access,
-    Artifact,
+    Aim,
     Deployment,
     Fault,
+    IdempotencyKey,
     LogLine,
+    Release,
+    ReleaseState,
     Spec,
     Status,
-    Step,
-    StepState,
-    Target,
-    Trust,
 )
+from gateway.deploy.progress import STEP_FIELDS, TARGET_FIELDS, Progress, of_target, read_step, read_target
+from gateway.deploy.tables import deployments, idempotency_keys, releases, server_access, steps, targets
 from gateway.vault import Vault
 
-_ID = sa.String(36)
-
-artifacts = sa.Table(
-    "artifacts",
-    metadata,
-    sa.Column("id", _ID, primary_key=True),
-    sa.Column("project_id", sa.String(64), nullable=False, index=True),
-    sa.Column("sha256", sa.String(64), nullable=False),
-    sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("created_at", sa.Double, nullable=False),
+_RELEASE_FIELDS = [releases.c[field.name] for field in dataclasses.fields(Release)]
+_NEWEST = (
+    sa.select(deployments, *[column.label(f"_{column.name}") for column in _RELEASE_FIELDS])
+    .join(
+        releases,
+        sa.and_(releases.c.deployment_id == deployments.c.id, releases.c.number == deployments.c.release),
+    )
+    .order_by(deployments.c.created_at.desc(), deployments.c.id.desc())
 )
-
-deployments = sa.Table(
-    "deployments",
-    metadata,
-    sa.Column("id", _ID, primary_key=True),
-    sa.Column("project_id", sa.String(64), nullable=False, index=True),
-    sa.Column("user_id", sa.String(64), nullable=False),
-    sa.Column("request_id", sa.String(64), nullable=False),
-    sa.Column("trust_id", sa.String(64)),
-    sa.Column("spec", sa.JSON, nullable=False),
-    sa.Column("secrets", Sealed, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False, index=True),
-    sa.Column("fault", sa.JSON(none_as_null=True)),
-    sa.Column("flow_id", _ID),
-    sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("updated_at", sa.Double, nullable=False),
-)
+_KEY_LIFETIME = 86400.0  # seconds in which an Idempotency-Key means the same call
 
 
-def _of_deployment(**options) -> sa.Column:
-    return sa.Column("deployment_id", _ID, sa.ForeignKey("deployments.id", ondelete="CASCADE"), **options)
-
-
-steps = sa.Table(
-    "deployment_steps",
-    metadata,
-    _of_deployment(primary_key=True),
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("name", sa.String(32), nullable=False),
-    sa.Column("target", sa.Integer),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),
-    sa.Column("started_at", sa.Double),
-    sa.Column("finished_at", sa.Double),
-)
-
-targets = sa.Table(
-    "deployment_targets",
-    metadata,
-    _of_deployment(primary_key=True),
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("server_id", _ID),
-    sa.Column("server_name", sa.String(255)),
-    sa.Column("address", sa.String(64)),
-    sa.Column("host_key", sa.Text),
-    sa.Column("trust", sa.String(16)),
-    sa.Column("instance", sa.String(255)),
-    sa.Column("keys", Sealed),
-)
-
-server_access = sa.Table(
-    "server_access",
-    metadata,
-    sa.Column("project_id", sa.String(64), primary_key=True),
-    sa.Column("server_id", _ID, primary_key=True),
-    sa.Column("deployment_id", _ID, index=True),
-    sa.Column("login_user", sa.String(64), nullable=False),
-    sa.Column("private_key", Sealed, nullable=False),
-    sa.Column("host_key", sa.Text),
-    sa.Column("trust", sa.String(16)),
-)
-
-_STEP_FIELDS = [steps.c[field.name] for field in dataclasses.fields(Step)]
-_TARGET_FIELDS = [targets.c[field.name] for field in dataclasses.fields(Target)]
-
-
-class DeploymentStore:
+class DeploymentStore(Progress, Accesses, Artifacts):
     """Safe to share between threads; every method is one transaction."""
 
     def __init__(self, database: Database, vault: Vault, artifact_folder: pathlib.Path):
@@ -123,31 +59,104 @@ class DeploymentStore:
         with self._database.read() as connection:
             return owner_id(connection)
 
-    # Deployments
+    # What is asked for
 
-    def add(self, deployment: Deployment, secrets: dict) -> None:
-        """``secrets``: {"env": {name: value}, "private_key": PEM or absent}."""
-        row = {field.name: getattr(deployment, field.name) for field in dataclasses.fields(deployment)}
-        row.update(
-            spec=dataclasses.asdict(deployment.spec),
-            fault=None,
-            secrets=self._vault.seal(json.dumps(secrets)),
-        )
-        kept_steps, kept_targets = row.pop("steps"), row.pop("targets")
+    def add(self, deployment: Deployment, secrets: dict, key: IdempotencyKey | None = None) -> None:
+        """``secrets``: {"env": {name: value}, "private_key": PEM or absent}. Raises oslo.db's
+        DBDuplicateEntry when the project has a live deployment of the service, or has used the key."""
+        values = {
+            "id": deployment.id,
+            "project_id": deployment.project_id,
+            "live": deployment.spec.service,
+            "retired_trusts": [],
+            "before": None,
+            "created_at": deployment.created_at,
+            **self._begun(deployment),
+        }
         with self._database.write() as connection:
-            connection.execute(deployments.insert(), row)
-            connection.execute(
-                steps.insert(),
-                [
-                    {"deployment_id": deployment.id, "position": position, **dataclasses.asdict(step)}
-                    for position, step in enumerate(kept_steps)
-                ],
-            )
-            connection.execute(
-                targets.insert(),
-                [{"deployment_id": deployment.id, **dataclasses.asdict(target)} for target in kept_targets],
-            )
+            connection.execute(deployments.insert(), values)
+            self._insert_plan(connection, deployment, secrets)
             log.tell_status(connection, deployment.id, deployment.status)
+            _insert_key(connection, deployment, key)
+
+    def begin(self, deployment: Deployment, secrets: dict | None, key: IdempotencyKey | None = None) -> bool:
+        """What follows in a service that runs: ``deployment`` as it is to become, ``secrets`` of its release,
+        None where that is no new one. False when something else has begun meanwhile, and nothing is changed.
+        Raises DBDuplicateEntry when the project has used the key."""
+        row = deployments.c
+        with self._database.write() as connection:
+            trusts = connection.execute(
+                sa.select(row.trust_id, row.retired_trusts).where(
+                    row.id == deployment.id, row.status.in_(SETTLED), row.release == deployment.before.number
+                )
+            ).first()
+            if trusts is None:
+                return False
+            retired = {*trusts.retired_trusts, trusts.trust_id} - {deployment.trust_id}
+            connection.execute(
+                deployments.update()
+                .where(row.id == deployment.id)
+                .values(
+                    before=deployment.before.number,
+                    retired_trusts=sorted(retired),
+                    fault=None,
+                    flow_id=None,
+                    **self._begun(deployment),
+                )
+            )
+            connection.execute(steps.delete().where(steps.c.deployment_id == deployment.id))
+            self._insert_plan(connection, deployment, secrets)
+            log.tell_status(connection, deployment.id, deployment.status)
+            _insert_key(connection, deployment, key)
+            return True
+
+    def _begun(self, deployment: Deployment) -> dict:
+        return {
+            "request_id": deployment.request_id,
+            "trust_id": deployment.trust_id,
+            "release": deployment.release.number,
+            "status": deployment.status,
+            "heals": deployment.spec.heal is not None,
+            "updated_at": deployment.updated_at,
+        }
+
+    def _insert_plan(self, connection: sa.Connection, deployment: Deployment, secrets: dict | None) -> None:
+        """The release, if it is a new one, the steps, the targets that are new and the aims of the others."""
+        if secrets is not None:
+            row = dataclasses.asdict(deployment.release) | {"secrets": self._vault.seal(json.dumps(secrets))}
+            connection.execute(releases.insert(), {"deployment_id": deployment.id, **row})
+        connection.execute(
+            steps.insert(),
+            [
+                {"deployment_id": deployment.id, "position": position, **dataclasses.asdict(step)}
+                for position, step in enumerate(deployment.steps)
+            ],
+        )
+        known = set(
+            connection.scalars(sa.select(targets.c.number).where(targets.c.deployment_id == deployment.id))
+        )
+        for target in deployment.targets:
+            if target.number in known:
+                connection.execute(
+                    of_target(targets.update(), deployment.id, target.number).values(aim=target.aim)
+                )
+            else:
+                connection.execute(
+                    targets.insert(), {"deployment_id": deployment.id, **dataclasses.asdict(target)}
+                )
+
+    def idempotency_key(self, project_id: str, key: str) -> IdempotencyKey | None:
+        with self._database.read() as connection:
+            row = connection.execute(
+                idempotency_keys.select().where(
+                    idempotency_keys.c.project_id == project_id,
+                    idempotency_keys.c.key == key,
+                    idempotency_keys.c.created_at > time.time() - _KEY_LIFETIME,
+                )
+            ).first()
+        return IdempotencyKey(row.key, row.body, row.deployment_id) if row else None
+
+    # What there is
 
     def deployment(self, id: str, project_id: str | None = None) -> Deployment:
         """With its steps and targets. ``project_id`` None: the engine asks. Raises NotFound."""
@@ -155,20 +164,39 @@ class DeploymentStore:
             row = connection.execute(deployments.select().where(deployments.c.id == id)).mappings().first()
             if row is None or project_id not in (None, row["project_id"]):
                 raise _no_deployment(id)
+            wanted = {
+                release.number: release
+                for release in _releases(
+                    connection, id, releases.c.number.in_([row["release"], row["before"]])
+                )
+            }
             step_rows = connection.execute(
-                sa.select(*_STEP_FIELDS).where(steps.c.deployment_id == id).order_by(steps.c.position)
+                sa.select(*STEP_FIELDS).where(steps.c.deployment_id == id).order_by(steps.c.position)
             ).mappings()
             target_rows = connection.execute(
-                sa.select(*_TARGET_FIELDS).where(targets.c.deployment_id == id).order_by(targets.c.number)
+                sa.select(*TARGET_FIELDS).where(targets.c.deployment_id == id).order_by(targets.c.number)
             ).mappings()
             return dataclasses.replace(
-                _deployment(row), steps=tuple(map(_step, step_rows)), targets=tuple(map(_target, target_rows))
+                _deployment(row, wanted[row["release"]]),
+                before=wanted.get(row["before"]),
+                steps=tuple(map(read_step, step_rows)),
+                targets=tuple(map(read_target, target_rows)),
             )
+
+    def live(self, project_id: str, service: str) -> Deployment | None:
+        """The project's deployment of that service, unless nothing is left of it."""
+        with self._database.read() as connection:
+            id = connection.scalar(
+                sa.select(deployments.c.id).where(
+                    deployments.c.project_id == project_id, deployments.c.live == service
+                )
+            )
+        return self.deployment(id) if id else None
 
     def deployments(self, project_id: str, limit: int, marker: str | None = None) -> list[Deployment]:
         """Newest first, without steps and targets. Raises Invalid for a marker that is not there."""
-        query = deployments.select().where(deployments.c.project_id == project_id)
         order = sa.tuple_(deployments.c.created_at, deployments.c.id)
+        query = _NEWEST.where(deployments.c.project_id == project_id)
         with self._database.read() as connection:
             if marker is not None:
                 at = connection.execute(
@@ -181,18 +209,14 @@ class DeploymentStore:
                         "gateway.request.marker", f"marker: there is no deployment {marker}.", field="marker"
                     )
                 query = query.where(order < sa.tuple_(sa.literal(at), sa.literal(marker)))
-            rows = connection.execute(
-                query.order_by(deployments.c.created_at.desc(), deployments.c.id.desc()).limit(limit)
-            ).mappings()
-            return [_deployment(row) for row in rows]
+            rows = connection.execute(query.limit(limit)).mappings()
+            return [_deployment(row, _release(row, "_")) for row in rows]
 
     def every_deployment(self, project_id: str | None = None) -> list[Deployment]:
         """Of all projects or one, newest first, without steps and targets: the operator asks."""
-        query = deployments.select().order_by(deployments.c.created_at.desc(), deployments.c.id.desc())
-        if project_id is not None:
-            query = query.where(deployments.c.project_id == project_id)
+        query = _NEWEST if project_id is None else _NEWEST.where(deployments.c.project_id == project_id)
         with self._database.read() as connection:
-            return [_deployment(row) for row in connection.execute(query).mappings()]
+            return [_deployment(row, _release(row, "_")) for row in connection.execute(query).mappings()]
 
     def known(self) -> set[str]:
         """The ids of all deployments. Raises Conflict when the database is no longer this gateway's: a new
@@ -202,15 +226,44 @@ class DeploymentStore:
                 raise errors.Conflict("gateway.database.changed", "The database is another gateway's now.")
             return set(connection.execute(sa.select(deployments.c.id)).scalars())
 
-    def unfinished(self) -> list[tuple[str, Status]]:
+    def follow_log(self, id: str, after: int, limit: int) -> tuple[Deployment, list[LogLine]]:
+        """Also the changes of steps and of the status; if the deployment, which is read first, has ended,
+        then nothing follows the last of them. Raises NotFound."""
+        deployment = self.deployment(id)
+        with self._database.read() as connection:
+            return deployment, log.everything(connection, id, after, limit)
+
+    def releases(self, id: str) -> list[Release]:
+        """Newest first."""
+        with self._database.read() as connection:
+            return _releases(connection, id, sa.true())
+
+    def folders(self, id: str, count: int) -> tuple[str, ...]:
+        """Of the last ``count`` releases that differ, those that failed left out."""
+        names = [r.folder for r in self.releases(id) if r.state is not ReleaseState.FAILED]
+        return tuple(dict.fromkeys(names))[:count]
+
+    def unfinished(self) -> list[str]:
         """What an engine has to work on, oldest first."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                sa.select(deployments.c.id, deployments.c.status)
-                .where(deployments.c.status.in_(UNFINISHED))
-                .order_by(deployments.c.created_at)
+            return list(
+                connection.scalars(
+                    sa.select(deployments.c.id)
+                    .where(deployments.c.status.in_(UNFINISHED))
+                    .order_by(deployments.c.updated_at)
+                )
             )
-            return [(row.id, Status(row.status)) for row in rows]
+
+    def to_be_healed(self) -> list[str]:
+        """Those that run and want dead servers replaced."""
+        with self._database.read() as connection:
+            return list(
+                connection.scalars(
+                    sa.select(deployments.c.id).where(
+                        deployments.c.heals.is_(True), deployments.c.status.in_(SETTLED)
+                    )
+                )
+            )
 
     def status(self, id: str) -> Status:
         with self._database.read() as connection:
@@ -219,26 +272,52 @@ class DeploymentStore:
             raise _no_deployment(id)
         return Status(found)
 
-    def secrets(self, id: str) -> dict:
+    def secrets(self, id: str, release: int) -> dict:
         with self._database.read() as connection:
-            sealed = connection.execute(
-                sa.select(deployments.c.secrets).where(deployments.c.id == id)
-            ).scalar()
+            sealed = connection.scalar(
+                sa.select(releases.c.secrets).where(
+                    releases.c.deployment_id == id, releases.c.number == release
+                )
+            )
         if sealed is None:
             raise _no_deployment(id)
         return json.loads(self._vault.open(sealed))
 
+    # How it goes on
+
     def move(self, id: str, to: Status, since: Iterable[Status]) -> bool:
         """Changes the status if it is one of ``since``; tells whether it did."""
         with self._database.write() as connection:
-            done = connection.execute(
-                deployments.update()
-                .where(deployments.c.id == id, deployments.c.status.in_(tuple(since)))
-                .values(status=to, updated_at=time.time())
+            return _move(connection, id, to, since)
+
+    def succeed(self, id: str, keep: int) -> bool:
+        """FINISHING → SUCCEEDED: the release is the current one, and of those before it ``keep`` are kept."""
+        with self._database.write() as connection:
+            if not _move(connection, id, Status.SUCCEEDED, [Status.FINISHING], before=None):
+                return False
+            _settle(connection, id, Aim.REMOVE, ReleaseState.CURRENT)
+            numbers = sa.select(releases.c.number).where(releases.c.deployment_id == id)
+            kept = connection.scalars(numbers.order_by(releases.c.number.desc()).limit(keep)).all()
+            connection.execute(
+                releases.delete().where(releases.c.deployment_id == id, releases.c.number < min(kept))
             )
-            if done.rowcount == 1:
-                log.tell_status(connection, id, to)
-            return done.rowcount == 1
+            return True
+
+    def roll_back(self, id: str) -> None:
+        """REVERTING → ROLLED_BACK: the release before is the current one again."""
+        with self._database.write() as connection:
+            before = connection.scalar(sa.select(deployments.c.before).where(deployments.c.id == id))
+            wanted = connection.scalar(sa.select(deployments.c.release).where(deployments.c.id == id))
+            values = {"release": before, "before": None}
+            if _move(connection, id, Status.ROLLED_BACK, [Status.REVERTING], **values):
+                state = ReleaseState.CURRENT if before == wanted else ReleaseState.FAILED
+                _settle(connection, id, Aim.ADD, state, wanted)
+
+    def fail(self, id: str) -> None:
+        """REVERTING → FAILED: nothing is left of it, and the service may be deployed anew."""
+        with self._database.write() as connection:
+            if _move(connection, id, Status.FAILED, [Status.REVERTING]):
+                _settle(connection, id, None, ReleaseState.FAILED)
 
     def set_flow(self, id: str, flow_id: str | None) -> None:
         self._update(id, flow_id=flow_id)
@@ -255,6 +334,9 @@ class DeploymentStore:
     def forget_trust(self, id: str) -> None:
         self._update(id, trust_id=None)
 
+    def forget_retired_trusts(self, id: str) -> None:
+        self._update(id, retired_trusts=[])
+
     def _update(self, id: str, **values) -> None:
         with self._database.write() as connection:
             connection.execute(
@@ -266,159 +348,75 @@ class DeploymentStore:
             connection.execute(server_access.delete().where(server_access.c.deployment_id == id))
             connection.execute(deployments.delete().where(deployments.c.id == id))
 
-    # Steps, targets and the log
-
-    def set_step(self, id: str, name: str, target: int | None, **values) -> None:
-        with self._database.write() as connection:
-            connection.execute(
-                steps.update()
-                .where(
-                    steps.c.deployment_id == id,
-                    steps.c.name == name,
-                    steps.c.target.is_not_distinct_from(target),
-                )
-                .values(**values)
-            )
-            if "state" in values:
-                log.tell_step(connection, id, name, target, values["state"], values.get("detail", ""))
-
-    def close_steps(self, id: str) -> None:
-        """Once all is taken back: no step that was done, or was being reverted, still stands."""
-        standing = sa.and_(
-            steps.c.deployment_id == id,
-            steps.c.state.in_([StepState.DONE, StepState.RUNNING, StepState.REVERTING]),
-        )
-        with self._database.write() as connection:
-            closed = connection.execute(
-                sa.select(steps.c.name, steps.c.target).where(standing).order_by(steps.c.position)
-            ).all()
-            connection.execute(steps.update().where(standing).values(state=StepState.REVERTED))
-            for name, target in closed:
-                log.tell_step(connection, id, name, target, StepState.REVERTED)
-
-    def target(self, id: str, number: int) -> Target:
-        with self._database.read() as connection:
-            row = (
-                connection.execute(
-                    sa.select(*_TARGET_FIELDS).where(
-                        targets.c.deployment_id == id, targets.c.number == number
-                    )
-                )
-                .mappings()
-                .one()
-            )
-            return _target(row)
-
-    def set_target(self, id: str, number: int, **values) -> None:
-        with self._database.write() as connection:
-            connection.execute(
-                targets.update()
-                .where(targets.c.deployment_id == id, targets.c.number == number)
-                .values(**values)
-            )
-
-    def target_keys(self, id: str, number: int) -> tuple[guest.KeyPair, guest.KeyPair]:
-        """The host and login key of a server to be booted; made once, and the same after a crash."""
-        where = (targets.c.deployment_id == id, targets.c.number == number)
-        with self._database.write() as connection:
-            sealed = connection.execute(sa.select(targets.c["keys"]).where(*where)).scalar()
-            if sealed is None:
-                pairs = [guest.key_pair(), guest.key_pair()]
-                sealed = self._vault.seal(json.dumps([dataclasses.asdict(pair) for pair in pairs]))
-                connection.execute(targets.update().where(*where).values(keys=sealed))
-        host, login = json.loads(self._vault.open(sealed))
-        return guest.KeyPair(**host), guest.KeyPair(**login)
-
-    def write_log(self, id: str, step: str, target: int | None, text: str) -> None:
-        with self._database.write() as connection:
-            log.write(connection, id, step, target, text)
-
-    def read_log(self, id: str, limit: int | None = None, marker: int = 0) -> list[LogLine]:
-        """What was printed, after the line ``marker``."""
-        with self._database.read() as connection:
-            return log.lines(connection, id, limit, marker)
-
-    def follow_log(self, id: str, after: int, limit: int) -> tuple[Deployment, list[LogLine]]:
-        """Also the changes of steps and of the status; if the deployment, which is read first, has ended,
-        then nothing follows the last of them. Raises NotFound."""
-        deployment = self.deployment(id)
-        with self._database.read() as connection:
-            return deployment, log.everything(connection, id, after, limit)
-
-    def log_ends(self, ids: Iterable[str]) -> dict[str, int]:
-        """The id of the last entry of each deployment that is there."""
-        with self._database.read() as connection:
-            return log.ends(connection, ids)
-
-    # Ways into servers
-
-    def save_access(self, access: Access) -> None:
-        row = dataclasses.asdict(access)
-        row["login_user"] = row.pop("user")
-        row["private_key"] = self._vault.seal(access.private_key)
-        with self._database.write() as connection:
-            connection.execute(_access_of(server_access.delete(), access.project_id, access.server_id))
-            connection.execute(server_access.insert(), row)
-
-    def access(self, project_id: str, server_id: str) -> Access | None:
-        with self._database.read() as connection:
-            query = _access_of(server_access.select(), project_id, server_id)
-            row = connection.execute(query).mappings().first()
-        if row is None:
-            return None
-        kept = dict(row)
-        kept["user"] = kept.pop("login_user")
-        kept["private_key"] = self._vault.open(kept["private_key"])
-        kept["trust"] = Trust(kept["trust"]) if kept["trust"] else None
-        return Access(**kept)
-
-    def delete_access(self, project_id: str, server_id: str) -> None:
-        with self._database.write() as connection:
-            connection.execute(_access_of(server_access.delete(), project_id, server_id))
-
-    # Artifacts
-
-    def add_artifact(self, artifact: Artifact) -> None:
-        with self._database.write() as connection:
-            connection.execute(artifacts.insert(), dataclasses.asdict(artifact))
-
-    def artifact_path(self, id: str) -> pathlib.Path:
-        return self._artifact_folder / id
-
-    def artifact(self, id: str, project_id: str) -> Artifact:
-        """Raises NotFound, also for another project's."""
-        with self._database.read() as connection:
-            row = (
-                connection.execute(
-                    artifacts.select().where(artifacts.c.id == id, artifacts.c.project_id == project_id)
-                )
-                .mappings()
-                .first()
-            )
-        if row is None:
-            raise errors.NotFound("gateway.artifact.not_found", f"There is no artifact {id}.")
-        return Artifact(**row)
-
-
-def _access_of(statement, project_id: str, server_id: str):
-    return statement.where(server_access.c.project_id == project_id, server_access.c.server_id == server_id)
-
 
 def _no_deployment(id: str) -> errors.NotFound:
     return errors.NotFound("gateway.deployment.not_found", f"There is no deployment {id}.")
 
 
-def _deployment(row) -> Deployment:
-    kept = {field.name: row[field.name] for field in dataclasses.fields(Deployment) if field.name in row}
-    kept["spec"] = Spec.from_dict(row["spec"])
-    kept["status"] = Status(row["status"])
-    kept["fault"] = Fault(**row["fault"]) if row["fault"] else None
-    return Deployment(**kept)
+def _insert_key(connection: sa.Connection, deployment: Deployment, key: IdempotencyKey | None) -> None:
+    now = time.time()
+    connection.execute(idempotency_keys.delete().where(idempotency_keys.c.created_at <= now - _KEY_LIFETIME))
+    if key is not None:
+        row = {"project_id": deployment.project_id, "created_at": now, **dataclasses.asdict(key)}
+        connection.execute(idempotency_keys.insert(), row)
 
 
-def _step(row) -> Step:
-    return Step(**{**row, "state": StepState(row["state"])})
+def _move(connection: sa.Connection, id: str, to: Status, since: Iterable[Status], **values) -> bool:
+    if to is Status.FAILED:
+        values["live"] = None
+    done = connection.execute(
+        deployments.update()
+        .where(deployments.c.id == id, deployments.c.status.in_(tuple(since)))
+        .values(status=to, updated_at=time.time(), **values)
+    )
+    if done.rowcount == 1:
+        log.tell_status(connection, id, to)
+    return done.rowcount == 1
 
 
-def _target(row) -> Target:
-    return Target(**{**row, "trust": Trust(row["trust"]) if row["trust"] else None})
+def _settle(
+    connection: sa.Connection, id: str, gone: Aim | None, state: ReleaseState, number: int | None = None
+) -> None:
+    """Nothing is under way any more: the targets that were to go, or came in vain, are gone, and the release
+    (None: the deployment's) is in ``state``."""
+    own = targets.c.deployment_id == id
+    connection.execute(targets.delete().where(own, targets.c.aim == gone))
+    connection.execute(targets.update().where(own).values(aim=Aim.KEEP))
+    if number is None:
+        number = connection.scalar(sa.select(deployments.c.release).where(deployments.c.id == id))
+    of_it = releases.c.deployment_id == id
+    if state is ReleaseState.CURRENT:
+        connection.execute(
+            releases.update().where(of_it, releases.c.state == state).values(state=ReleaseState.OLD)
+        )
+    connection.execute(releases.update().where(of_it, releases.c.number == number).values(state=state))
+
+
+def _releases(connection: sa.Connection, id: str, condition: sa.ColumnElement) -> list[Release]:
+    rows = connection.execute(
+        sa.select(*_RELEASE_FIELDS)
+        .where(releases.c.deployment_id == id, condition)
+        .order_by(releases.c.number.desc())
+    ).mappings()
+    return [_release(row) for row in rows]
+
+
+def _release(row, prefix: str = "") -> Release:
+    kept = {field.name: row[prefix + field.name] for field in dataclasses.fields(Release)}
+    return Release(**{**kept, "spec": Spec.from_dict(kept["spec"]), "state": ReleaseState(kept["state"])})
+
+
+def _deployment(row, release: Release) -> Deployment:
+    return Deployment(
+        id=row["id"],
+        project_id=row["project_id"],
+        request_id=row["request_id"],
+        trust_id=row["trust_id"],
+        retired_trusts=tuple(row["retired_trusts"]),
+        release=release,
+        status=Status(row["status"]),
+        fault=Fault.from_dict(row["fault"]) if row["fault"] else None,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        flow_id=row["flow_id"],
+    )

@@ -115,7 +115,7 @@ class Tunnels:
 
     def _login(self, instance: Instance) -> ssh.Login:
         deployment = self._store.deployment(instance.deployment_id, instance.project_id)
-        secrets = self._store.secrets(deployment.id)
+        secrets = self._store.secrets(deployment.id, deployment.release.number)
         return login(self._store, deployment.spec.server.jump, deployment.project_id, secrets)
 
     def _forget_idle(self, now: float) -> None:

@@ -8,6 +8,7 @@ from oslo_log import log
 
 from gateway import errors
 from gateway.deploy import marks, recipe
+from gateway.deploy.model import Aim
 from gateway.deploy.work import Work
 
 LOG = log.getLogger(__name__)
@@ -19,19 +20,32 @@ def everything(work: Work) -> None:
     if work.boots:
         floating_ips(work)
         servers(work)
-        security_group(work)
     else:
-        for target in work.deployment.targets:
-            service(work, target.number)
-        security_group(work)
+        for each in work.deployment.targets:
+            service(work, each.number)
+    security_group(work)
+
+
+def target(work: Work, number: int) -> None:
+    """One replica. One that gets another server keeps its floating IP for that."""
+    instances(work, number)
+    if not work.boots:
+        service(work, number)
+        work.cloud.remove_security_group(work.target(number).server_id, work.name)
+        return
+    if work.deployment.aim(number) is not Aim.REPLACE:
+        floating_ips(work, number)
+    servers(work, number)
 
 
 def instances(work: Work, number: int | None = None) -> None:
     if number is None:
         work.registry.deregister_deployment(work.id)
         return
-    work.registry.deregister_deployment(work.id, server_id=work.target(number).server_id)
-    work.store.set_target(work.id, number, instance=None)
+    server_id = work.target(number).server_id
+    if server_id is not None:
+        work.registry.deregister_deployment(work.id, server_id=server_id)
+        work.store.set_target(work.id, number, instance=None)
 
 
 def service(work: Work, number: int) -> None:
@@ -39,9 +53,9 @@ def service(work: Work, number: int) -> None:
     waiting for it would keep the deployment from ever ending; the log says so."""
     if work.boots or work.target(number).address is None:
         return  # the server itself goes
+    layout = work.layout(work.release)
     try:
-        with work.going_back():
-            work.run("undeploy", number, recipe.remove(work.layout, work.conf.deploy.command_timeout))
+        work.run("undeploy", number, recipe.remove(layout, work.conf.deploy.command_timeout))
     except errors.GatewayError as error:
         work.say("undeploy", number, f"The service could not be removed from the server: {error.message}")
         LOG.warning("Deployment %s: target %s is not cleaned: %s", work.id, number, error.message)
@@ -53,7 +67,7 @@ def floating_ip_mark(work: Work, number: int) -> str:
 
 
 def floating_ips(work: Work, number: int | None = None) -> None:
-    numbers = [target.number for target in work.deployment.targets] if number is None else [number]
+    numbers = [each.number for each in work.deployment.targets] if number is None else [number]
     if work.spec.server.floating_network:
         for each in numbers:
             work.cloud.delete_floating_ips(floating_ip_mark(work, each))
@@ -75,6 +89,7 @@ def servers(work: Work, number: int | None = None) -> None:
 
 def security_group(work: Work) -> None:
     if not work.boots:
-        for server_id in work.spec.server.ids:
-            work.cloud.remove_security_group(server_id, work.name)
+        for each in work.deployment.targets:
+            if each.server_id:
+                work.cloud.remove_security_group(each.server_id, work.name)
     work.cloud.delete_security_groups(work.name)

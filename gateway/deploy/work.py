@@ -5,24 +5,34 @@ import dataclasses
 import pathlib
 import threading
 import time
+from collections.abc import Callable
 
 from oslo_config import cfg
+from oslo_log import log
 
 from gateway import errors
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
 from gateway.deploy import recipe, ssh, tunnel
-from gateway.deploy.model import Access, Deployment, ExistingServers, Status, Target, Trust
+from gateway.deploy.model import Access, Deployment, ExistingServers, Fault, Release, Status, Target, Trust
 from gateway.deploy.recipe import Command
 from gateway.deploy.store import DeploymentStore
 from gateway.registry import checks
 from gateway.registry.model import Reading
 from gateway.registry.registry import Registry
 
+LOG = log.getLogger(__name__)
+
+#: Codes of what ``Work.proceed`` raises: no faults of the step that is stopped by it.
+TAKEN_BACK = ("gateway.deployment.deleted", "gateway.deployment.reverting")
+
 _LOOK_INTERVAL = 1.0  # seconds between looks whether the deployment was deleted meanwhile
 _KEYS_PATIENCE = 60.0  # seconds for cloud-init to put the keys in, from the first refusal on
 _CONSOLE_PATIENCE = 60.0  # seconds for the host keys to be on a console
 _LONGEST_LINE = 8192  # characters; a longer one is logged in pieces
+_EVIDENCE_LINES, _EVIDENCE_WIDTH = 15, 300  # of a journal or console, kept with a fault
+_CONSOLE_LINES = 40  # of which some are empty
+_EVIDENCE_TIMEOUT = 20.0  # seconds
 _MASKED_FROM = 4  # shorter secrets would mask half of every log
 
 
@@ -41,10 +51,17 @@ class Work:
         self.store = store
         self.registry = registry
         self.deployment = deployment
+        self.release = deployment.release
+        self.before = deployment.before
         self.spec = deployment.spec
         self.id = deployment.id
-        self.secrets = store.secrets(deployment.id)
-        hidden = (value for value in self.secrets["env"].values() if len(value) >= _MASKED_FROM)
+        self._secrets = {
+            release.number: store.secrets(deployment.id, release.number)
+            for release in (self.release, self.before)
+            if release
+        }
+        known = {value for secrets in self._secrets.values() for value in secrets["env"].values()}
+        hidden = (value for value in known if len(value) >= _MASKED_FROM)
         self.hidden = sorted(hidden, key=len, reverse=True)  # one may be a part of another
         self._sessions = sessions
         self._connections: dict[int, ssh.Connection] = {}
@@ -67,11 +84,15 @@ class Work:
         """Of what is made for this deployment in Neutron, where it is its mark, too."""
         return f"gateway-{self.id}"
 
-    @property
-    def layout(self) -> recipe.Layout:
-        return recipe.Layout(
-            self.conf.deploy.root_path, self.spec.service, f"{self.spec.version}-{self.id[:8]}"
-        )
+    def layout(self, release: Release) -> recipe.Layout:
+        return recipe.Layout(self.conf.deploy.root_path, release.spec.service, release.folder)
+
+    def secrets(self, release: Release) -> dict:
+        return self._secrets[release.number]
+
+    def kept_folders(self) -> tuple[str, ...]:
+        """Of the releases that may be gone back to: they stay on the servers."""
+        return self.store.folders(self.id, self.conf.deploy.keep_releases)
 
     def target(self, number: int) -> Target:
         return self.store.target(self.id, number)
@@ -88,7 +109,7 @@ class Work:
 
     def proceed(self) -> None:
         """Called between the pieces of every wait; raises Conflict once the deployment is being deleted, or
-        another of its replicas has failed."""
+        taken back, be it on request or because another of its targets has failed."""
         if getattr(self._this_thread, "goes_back", False):
             return
         with self._lock:
@@ -97,9 +118,16 @@ class Work:
             self._looked = time.monotonic()
         status = self.store.status(self.id)
         if status is Status.DELETING:
-            raise errors.Conflict("gateway.deployment.deleted", "The deployment was deleted while it ran.")
+            raise errors.Conflict(TAKEN_BACK[0], "The deployment was deleted while it ran.")
         if status is Status.REVERTING:
-            raise errors.Conflict("gateway.deployment.reverting", "Another replica failed.")
+            raise errors.Conflict(TAKEN_BACK[1], "The deployment is being taken back.")
+
+    def wait(self, seconds: float) -> None:
+        """Raises what ``proceed`` raises."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.proceed()
+            time.sleep(min(left, _LOOK_INTERVAL))
 
     def say(self, step: str, number: int | None, text: str) -> None:
         """A line of the deployment's log; secrets are masked."""
@@ -119,7 +147,8 @@ class Work:
         if self.boots:
             return known
         given = self.spec.server
-        if "private_key" not in self.secrets:
+        secrets = self.secrets(self.release)
+        if "private_key" not in secrets:
             if known is None:
                 raise errors.NotFound(
                     "gateway.server.access_unknown", f"The gateway has no way into server {server_id}."
@@ -131,7 +160,7 @@ class Work:
             server_id=server_id,
             project_id=self.deployment.project_id,
             user=given.user,
-            private_key=self.secrets["private_key"],
+            private_key=secrets["private_key"],
             host_key=given.host_key or (known.host_key if known else None),
             trust=Trust.GIVEN if given.host_key else (known.trust if known else None),
         )
@@ -150,14 +179,14 @@ class Work:
             return None
         with self._jump_lock:
             if self._jump is None or not self._jump.is_open():
-                login = tunnel.login(self.store, jump, self.deployment.project_id, self.secrets)
+                login = tunnel.login(self.store, jump, self.deployment.project_id, self.secrets(self.release))
                 patience = _KEYS_PATIENCE if jump.trust is Trust.INJECTED else 0.0
                 self._jump = ssh.wait_for_login(login, self.conf, self.proceed, patience)
             return self._jump
 
-    def probe(self, number: int) -> Reading:
-        """One health check of what runs on a target."""
-        spec, address = self.spec, self.target(number).address
+    def probe(self, number: int, release: Release) -> Reading:
+        """One health check of what runs on a target, as ``release`` has it."""
+        spec, address = release.spec, self.target(number).address
         if jump := self._jump_host():
             return tunnel.probe(jump, spec.proto, address, spec.port, spec.health)
         return checks.probe(spec.proto, address, spec.port, spec.health, self.conf.monitor.verify_tls)
@@ -225,6 +254,40 @@ class Work:
         for connection in (*self._connections.values(), self._jump):
             if connection is not None:
                 connection.close()
+
+    def blame(self, step: str, number: int | None, error: errors.GatewayError) -> None:
+        """Makes it the deployment's fault, with what the service and the server have printed last; not where
+        the step only ended because the deployment is being taken back."""
+        if self.store.status(self.id) is not Status.RUNNING:
+            return
+        journal = self._evidence(lambda: self._journal(number))
+        console = self._evidence(lambda: self._console(number))
+        self.store.set_fault(self.id, Fault(step, number, error.code, error.message, journal, console))
+
+    def _journal(self, number: int | None) -> str:
+        if number not in self._connections:
+            return ""
+        return self.ask(number, recipe.journal(self.layout(self.release), _EVIDENCE_TIMEOUT))
+
+    def _console(self, number: int | None) -> str:
+        server_id = None if number is None else self.target(number).server_id
+        return self.cloud.console_log(server_id, _CONSOLE_LINES) if server_id else ""
+
+    def _evidence(self, look: Callable[[], str]) -> tuple[str, ...]:
+        """The last lines of what can be had of it; none where it cannot be had: it is no other fault."""
+        try:
+            printed = self.masked(look())
+        except Exception as error:
+            LOG.info("Deployment %s: no evidence: %s", self.id, error)
+            return ()
+        lines = (recipe.printable(line).rstrip()[:_EVIDENCE_WIDTH] for line in printed.splitlines())
+        return tuple(line for line in lines if line)[-_EVIDENCE_LINES:]
+
+    def delete_retired_trusts(self) -> None:
+        for trust_id in self.deployment.retired_trusts:
+            self._sessions.delete_trust(trust_id)
+        if self.deployment.retired_trusts:
+            self.store.forget_retired_trusts(self.id)
 
     def delete_trust(self) -> None:
         if self.deployment.trust_id:

@@ -1,13 +1,22 @@
 """What the tests of deploying share: a store on a real SQLite file, and a deployment to put in it."""
 
+import itertools
 import pathlib
 import uuid
 
 from gateway import conf as options
 from gateway import vault
 from gateway.db import Database, schema
-from gateway.deploy import flow
-from gateway.deploy.model import Deployment, ExistingServers, NewServers, Spec, Status, Target
+from gateway.deploy import flow, plan
+from gateway.deploy.model import (
+    Deployment,
+    ExistingServers,
+    NewServers,
+    Release,
+    ReleaseState,
+    Spec,
+    Status,
+)
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.model import Check
 from gateway.tests import databases
@@ -42,20 +51,38 @@ def spec(servers: NewServers | ExistingServers = NEW, **changed) -> Spec:
     return Spec(**values | changed)
 
 
-def deployment(wanted: Spec | None = None, **changed) -> Deployment:
+def release(wanted: Spec | None = None, number: int = 1, **changed) -> Release:
     wanted = wanted or spec()
+    values = {
+        "number": number,
+        "folder": f"{wanted.version}-{number}",
+        "spec": wanted,
+        "user_id": "user-1",
+        "request_id": "req-1",
+        "state": ReleaseState.DEPLOYING,
+        "created_at": 1000.0,
+    }
+    return Release(**values | changed)
+
+
+_numbers = itertools.count()
+
+
+def deployment(wanted: Spec | None = None, **changed) -> Deployment:
+    """Of a service of its own, unless ``wanted`` names it: a project has each but once."""
+    wanted = wanted or spec(service=f"hello-{next(_numbers)}")
+    targets = plan.first(wanted)
     values = {
         "id": str(uuid.uuid4()),
         "project_id": PROJECT,
-        "user_id": "user-1",
         "request_id": "req-1",
         "trust_id": "trust-1",
-        "spec": wanted,
+        "release": release(wanted),
         "status": Status.PENDING,
         "fault": None,
         "created_at": 1000.0,
         "updated_at": 1000.0,
-        "steps": flow.planned_steps(**flow.shape(wanted)),
-        "targets": tuple(Target(number) for number in range(wanted.replicas)),
+        "steps": flow.planned_steps(**plan.shape(wanted, targets)),
+        "targets": targets,
     }
     return Deployment(**values | changed)

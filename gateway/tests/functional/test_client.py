@@ -138,6 +138,12 @@ def test_neither_tokens_nor_secrets_reach_the_log(api, gateway, caplog):
     assert client_stub.TOKEN not in caplog.text
 
 
+def test_a_call_that_may_be_made_again_has_its_key(api, gateway):
+    api.on("POST", "/v1/deployments", (202, {"deployment": {"id": "d1"}}))
+    gateway.create_deployment({"service": "hello"}, idempotency_key="k-1")
+    assert api.asked[0].headers["Idempotency-Key"] == "k-1"
+
+
 CALLS = {
     "GET /": lambda g: g.versions(),
     "GET /v1": lambda g: g.version(),
@@ -158,6 +164,8 @@ CALLS = {
     "POST /v1/deployments": lambda g: g.create_deployment({}),
     "GET /v1/deployments/{deployment}": lambda g: g.deployment("{deployment}"),
     "DELETE /v1/deployments/{deployment}": lambda g: g.delete_deployment("{deployment}"),
+    "POST /v1/deployments/{deployment}/cancel": lambda g: g.cancel_deployment("{deployment}"),
+    "POST /v1/deployments/{deployment}/rollback": lambda g: g.roll_back_deployment("{deployment}"),
     "GET /v1/deployments/{deployment}/log": lambda g: g.deployment_log("{deployment}"),
     "GET /registry/health": lambda g: g.registry_health(),
     "GET /registry/.well-known/jwks.json": lambda g: g.signing_keys(),

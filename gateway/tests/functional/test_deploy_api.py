@@ -209,7 +209,7 @@ def test_deploy(call, trusts, parts):
     assert "planted-secret" not in call("GET", f"/v1/deployments/{made['id']}").text
     kept = parts.deployments.deployment(made["id"], PROJECT)
     assert (kept.trust_id, kept.spec.secrets) == ("trust-made", ("PASSWORD",))
-    assert parts.deployments.secrets(made["id"]) == {"env": {"PASSWORD": "planted-secret"}}
+    assert parts.deployments.secrets(made["id"], 1) == {"env": {"PASSWORD": "planted-secret"}}
     assert [d["id"] for d in call("GET", "/v1/deployments").json["deployments"]] == [made["id"]]
 
 
@@ -224,7 +224,7 @@ def test_onto_a_server_with_a_key_of_its_own(call, trusts, parts, servers):
     response = deploy(call, server=server)
     assert response.status_int == 202, response.text
     assert "PRIVATE KEY" not in response.text
-    kept = parts.deployments.secrets(response.json["deployment"]["id"])
+    kept = parts.deployments.secrets(response.json["deployment"]["id"], 1)
     assert kept == {"env": {}, "private_key": KEY.private}
 
 

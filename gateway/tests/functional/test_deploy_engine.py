@@ -184,7 +184,7 @@ def test_of_two_servers_one_fails_and_both_go(parts, store, cloud):
         next(iter(cloud.servers.values()))["status"] = "ERROR"
         found = ended(store, id)
     assert found.fault.code == "gateway.server.error"
-    assert sorted(step.state for step in found.steps if step.name == "active") == ["failed", "failed"]
+    assert sorted(step.state for step in found.steps if step.name == "active") == ["failed", "reverted"]
     assert cloud.left == []
 
 

@@ -297,7 +297,7 @@ def setup(tmp_path):
 
     def command(script):
         layout = recipe.Layout(str(tmp_path), "hello", "1")
-        for name, text in (("env", ""), ("setup.sh", script), ("releases/1/a", "")):
+        for name, text in (("conf/1/env", ""), ("conf/1/setup.sh", script), ("releases/1/a", "")):
             path = tmp_path / "hello" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -388,7 +388,7 @@ def test_an_artifact_goes_over_once(connection, tmp_path):
         member.size = 300_000
         tar.addfile(member, io.BytesIO(os.urandom(member.size)))
     layout = recipe.Layout(str(tmp_path), "hello", "1")
-    command = recipe.unpack(layout, hashlib.sha256(whole.getvalue()).hexdigest(), 20)
+    command = recipe.unpack(layout, hashlib.sha256(whole.getvalue()).hexdigest(), 5, 20)
     command = dataclasses.replace(command, root=False)
     (tmp_path / "hello/releases/1").mkdir(parents=True)
     first, second = io.BytesIO(whole.getvalue()), io.BytesIO(whole.getvalue())

@@ -111,7 +111,8 @@ def store(tmp_path):
 def behind(store, sshd, **secrets):
     """A deployment whose instance only the sshd reaches, and that instance at a port."""
     way = Jump("gate", "127.0.0.1", USER, (sshd.host_key.public,), Trust.INJECTED)
-    wanted = deployed.spec(ExistingServers(("s-1",), USER, jump=way))
+    servers = ExistingServers(("s-1",), USER, jump=way)
+    wanted = deployed.spec(servers, service=f"hello-{len(secrets)}")
     made = deployed.deployment(wanted)
     store.add(made, {"env": {}, **secrets})
     assert store.deployment(made.id).spec == wanted

@@ -103,7 +103,14 @@ def test_a_failure_ends_with_its_fault_and_a_removal_is_told(serve, store, made)
         end(store, made.id, Status.FAILED)
         assert list(events(failing))[-1][2] == {
             "status": "failed",
-            "fault": {"step": "boot", "target": 0, "code": "gateway.x", "message": "no host"},
+            "fault": {
+                "step": "boot",
+                "target": 0,
+                "code": "gateway.x",
+                "message": "no host",
+                "journal": [],
+                "console": [],
+            },
         }
         store.remove(other.id)
         assert list(events(going))[-1][1:] == ("end", {"status": "deleted", "fault": None})

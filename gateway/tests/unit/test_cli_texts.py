@@ -145,5 +145,6 @@ def test_the_example_names_every_field():
     text = (EXAMPLE / "service.yaml").read_text()
     fields = wish.BODY["properties"]["deployment"]["properties"]
     new, existing = fields["server"]["else"]["properties"], fields["server"]["then"]["properties"]
-    names = [*fields, *new, *existing, *fields["health"]["properties"]]
+    parts = [name for part in ("health", "update", "heal") for name in fields[part]["properties"]]
+    names = [*fields, *new, *existing, *parts]
     assert [name for name in names if not re.search(rf"^[ #]*{name}:", text, re.MULTILINE)] == []

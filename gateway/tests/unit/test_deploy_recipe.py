@@ -15,7 +15,7 @@ from gateway.deploy import recipe
 from gateway.deploy.model import NewServers, Spec
 from gateway.registry.model import Check
 
-LAYOUT = recipe.Layout("/opt/gateway", "hello", "1.0.0-0123abcd")
+LAYOUT = recipe.Layout("/opt/gateway", "hello", "1.0.0-1")
 
 ODD_VALUES = [
     "",
@@ -141,46 +141,54 @@ def test_what_is_placed():
     command, entries = placed(
         files={"run.sh": "#!/bin/sh\n", "etc/a b.ini": "x = ñ\n"}, env={"MODE": "x"}, setup="make\nmake check"
     )
-    release = "opt/gateway/hello/releases/1.0.0-0123abcd"
+    release, conf = "opt/gateway/hello/releases/1.0.0-1", "opt/gateway/hello/conf/1.0.0-1"
     assert entries[f"{release}/run.sh"] == (0o755, "#!/bin/sh\n")
     assert entries[f"{release}/etc/a b.ini"] == (0o644, "x = ñ\n")
-    assert entries["opt/gateway/hello/env"] == (
+    assert entries[f"{conf}/env"] == (
         0o600,
         'PORT="8080"\nMODE="x"\nPASSWORD="planted-secret"\n',
     )
-    assert entries["opt/gateway/hello/setup.sh"] == (0o600, "make\nmake check\n")
-    assert entries["opt/gateway/hello/start.sh"] == (0o644, "python3 app.py\n")
+    assert entries[f"{conf}/setup.sh"] == (0o600, "make\nmake check\n")
+    assert entries[f"{conf}/start.sh"] == (0o644, "python3 app.py\n")
     assert "planted-secret" not in command.line()
 
 
 def test_no_setup_no_file():
     _, entries = placed()
-    assert sorted(name.rpartition("/")[2] for name in entries) == ["env", "gateway-hello.service", "start.sh"]
+    assert sorted(name.rpartition("/")[2] for name in entries) == ["env", "start.sh", "unit"]
 
 
 def test_the_unit():
     _, entries = placed()
-    mode, text = entries["etc/systemd/system/gateway-hello.service"]
+    mode, text = entries["opt/gateway/hello/conf/1.0.0-1/unit"]
     lines = text.splitlines()
     assert mode == 0o644
     for line in (
         "Description=hello 1.0.0",
         "User=debian",
-        "WorkingDirectory=/opt/gateway/hello/current",
-        "EnvironmentFile=/opt/gateway/hello/env",
-        "ExecStart=/bin/sh /opt/gateway/hello/start.sh",
+        "WorkingDirectory=/opt/gateway/hello/releases/1.0.0-1",
+        "EnvironmentFile=/opt/gateway/hello/conf/1.0.0-1/env",
+        "ExecStart=/bin/sh /opt/gateway/hello/conf/1.0.0-1/start.sh",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
         "Restart=always",
         "WantedBy=multi-user.target",
     ):
         assert lines.count(line) == 1
 
 
+def test_a_low_port_may_be_listened_on():
+    _, entries = placed(port=80)
+    assert "AmbientCapabilities=CAP_NET_BIND_SERVICE" in entries["opt/gateway/hello/conf/1.0.0-1/unit"][1]
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        recipe.facts(("a", "b"), 1),
-        recipe.prepare(LAYOUT, "debian", 1),
-        recipe.unpack(LAYOUT, "00", 1),
+        recipe.facts(LAYOUT, ("a", "b"), 1),
+        recipe.prepare(LAYOUT, "debian", ("1-1",), 1),
+        recipe.running(LAYOUT, 1),
+        recipe.unpack(LAYOUT, "00", 5, 1),
         recipe.place(LAYOUT, spec(), {}, "debian", 1),
         recipe.setup(LAYOUT, "debian", 1),
         recipe.start(LAYOUT, 1),
@@ -213,12 +221,12 @@ def run_here(command, stdin=b""):
 def test_an_artifact_is_unpacked_only_with_its_sum(tmp_path):
     layout = recipe.Layout(str(tmp_path), "hello", "1")
     data = _tar_gz("hi")
-    prepared = run_here(recipe.prepare(layout, "root" if _is_root() else _me(), 9))
+    prepared = run_here(recipe.prepare(layout, _me(), (), 9))
     assert prepared.returncode == 0, prepared.stderr
-    wrong = run_here(recipe.unpack(layout, "0" * 64, 9), data)
+    wrong = run_here(recipe.unpack(layout, "0" * 64, 2, 9), data)
     assert wrong.returncode != 0
     assert not (tmp_path / "hello/releases/1/app.py").exists()
-    unpack = recipe.unpack(layout, hashlib.sha256(data).hexdigest(), 9)
+    unpack = recipe.unpack(layout, hashlib.sha256(data).hexdigest(), 2, 9)
     assert run_here(unpack, data).stdout.decode() == recipe.SEND
     assert (tmp_path / "hello/releases/1/app.py").read_bytes() == b"hi"
     again = run_here(unpack)
@@ -227,11 +235,11 @@ def test_an_artifact_is_unpacked_only_with_its_sum(tmp_path):
 
 def test_the_artifacts_used_last_are_kept_on_the_server(tmp_path):
     layout = recipe.Layout(str(tmp_path), "hello", "1")
-    run_here(recipe.prepare(layout, _me(), 9))
+    run_here(recipe.prepare(layout, _me(), (), 9))
     wholes = [_tar_gz(text) for text in "abcd"]
     sums = [hashlib.sha256(whole).hexdigest() for whole in wholes]
     for number in (0, 1, 0, 2, 0, 3):
-        unpack = recipe.unpack(layout, sums[number], 9, keep=2)
+        unpack = recipe.unpack(layout, sums[number], 2, 9)
         assert run_here(unpack, wholes[number]).returncode == 0
         time.sleep(0.02)  # the files' times are what tells
     assert {path.name for path in (tmp_path / "hello/artifacts").iterdir()} == {
@@ -249,16 +257,56 @@ def _tar_gz(text):
     return whole.getvalue()
 
 
-def _is_root():
-    return _me() == "root"
-
-
 def _me():
     return subprocess.run(["id", "-un"], capture_output=True, check=True, text=True).stdout.strip()
 
 
+def test_a_release_that_is_installed_is_left_alone_and_old_ones_go(tmp_path):
+    def layout(folder):
+        return recipe.Layout(str(tmp_path), "hello", folder)
+
+    home = tmp_path / "hello"
+    for folder in ("1-1", "1-2", "2-3"):
+        printed = run_here(recipe.prepare(layout(folder), _me(), ("1-1", "1-2"), 9))
+        assert not recipe.is_ready(printed.stdout.decode()), printed
+        (home / "conf" / folder / "ready").touch()
+    (home / "releases/2-3/app").touch()
+    printed = run_here(recipe.prepare(layout("2-3"), _me(), ("1-2",), 9))
+    assert recipe.is_ready(printed.stdout.decode()), printed
+    assert recipe.is_ready(run_here(recipe.facts(layout("2-3"), (), 9)).stdout.decode())
+    assert (home / "releases/2-3/app").exists()
+    for part in ("releases", "conf"):
+        assert sorted(path.name for path in (home / part).iterdir()) == ["1-2", "2-3"]
+    (home / "conf/2-3/ready").unlink()
+    run_here(recipe.prepare(layout("2-3"), _me(), (), 9))
+    assert [path.name for path in (home / "releases").iterdir()] == ["2-3"]
+    assert not (home / "releases/2-3/app").exists()
+
+
+def test_which_release_runs(tmp_path):
+    layout = recipe.Layout(str(tmp_path), "hello", "1-1")
+    printed = run_here(recipe.running(layout, 9)).stdout.decode()
+    assert not recipe.runs(printed, layout)
+    assert recipe.runs("1-1\nactive\n", layout)
+    for other in ("1-2\nactive\n", "1-1\ninactive\n", "1-1\n", "none\n", ""):
+        assert not recipe.runs(other, layout)
+
+
+@pytest.mark.parametrize(
+    ("line", "seen"),
+    [
+        ("[  \x1b[0;32m  OK  \x1b[0m] Started", "[    OK  ] Started"),
+        ("a\tb\r", "a\tb"),
+        ("\x1b[2J\x1b[1;1Hlogin: ñ", "login: ñ"),
+        ("\x07\x00x", "x"),
+    ],
+)
+def test_what_can_be_shown_of_a_console(line, seen):
+    assert recipe.printable(line) == seen
+
+
 def test_facts_of_this_machine():
-    found = recipe.parse_facts(run_here(recipe.facts(("no-such-package", "bash"), 9)).stdout.decode())
+    found = recipe.parse_facts(run_here(recipe.facts(LAYOUT, ("no-such-package", "bash"), 9)).stdout.decode())
     assert "no-such-package" not in found.installed
 
 

@@ -4,17 +4,21 @@ import dataclasses
 import threading
 
 import pytest
+from oslo_db import exception as db_exception
 
 from gateway import errors
 from gateway.deploy import guest
 from gateway.deploy.model import (
     Access,
+    Aim,
     Artifact,
     ExistingServers,
     Fault,
+    IdempotencyKey,
     Status,
     Step,
     StepState,
+    Target,
     Trust,
 )
 from gateway.tests import databases, deployed
@@ -56,10 +60,11 @@ def test_another_projects_is_not_there(store, kept):
         store.deployments("another", 10, kept.id)
 
 
-@pytest.mark.parametrize("call", ["deployment", "status", "secrets"])
+@pytest.mark.parametrize("call", [("deployment",), ("status",), ("secrets", 1)])
 def test_what_is_not_there(store, call):
+    name, *more = call
     with pytest.raises(errors.NotFound) as raised:
-        getattr(store, call)("no-such-id")
+        getattr(store, name)("no-such-id", *more)
     assert raised.value.code == "gateway.deployment.not_found"
 
 
@@ -95,11 +100,100 @@ def test_of_many_movers_one_moves(store, kept):
 
 
 def test_what_an_engine_has_to_do(store):
-    made = [deployed.deployment(status=status, created_at=-n) for n, status in enumerate(Status)]
+    made = [deployed.deployment(status=status, updated_at=-n) for n, status in enumerate(Status)]
     for each in made:
         store.add(each, {"env": {}})
-    found = [status for _, status in store.unfinished()]
-    assert found == [Status.DELETING, Status.REVERTING, Status.RUNNING, Status.PENDING]
+    found = [store.status(id) for id in store.unfinished()]
+    unfinished = [Status.PENDING, Status.RUNNING, Status.FINISHING, Status.REVERTING, Status.DELETING]
+    assert found == sorted(unfinished, key=list(Status).index, reverse=True)
+
+
+def test_a_project_has_a_service_but_once(store, kept):
+    for name in ("unlike", kept.spec.service):
+        again = deployed.deployment(deployed.spec(service=name))
+        if name == "unlike":
+            store.add(again, {"env": {}})
+        else:
+            with pytest.raises(db_exception.DBDuplicateEntry):
+                store.add(again, {"env": {}})
+    store.move(kept.id, Status.REVERTING, [Status.PENDING])
+    store.fail(kept.id)
+    assert store.live(deployed.PROJECT, kept.spec.service) is None
+    store.add(again, {"env": {}})
+    assert store.live(deployed.PROJECT, kept.spec.service).id == again.id
+
+
+def settled(store, kept):
+    store.move(kept.id, Status.FINISHING, [Status.PENDING])
+    assert store.succeed(kept.id, keep=5)
+    return store.deployment(kept.id)
+
+
+def following(live, number=2, **changed):
+    """The next release, with a target more and the old one updated."""
+    wanted = dataclasses.replace(live.spec, version="2", replicas=2)
+    values = {
+        "release": deployed.release(wanted, number),
+        "before": live.release,
+        "status": Status.PENDING,
+        "trust_id": "trust-2",
+        "targets": (dataclasses.replace(live.targets[0], aim=Aim.UPDATE), Target(1)),
+    }
+    return dataclasses.replace(live, **values | changed)
+
+
+def test_the_next_release_and_its_success(store, kept):
+    live = settled(store, kept)
+    assert (live.release.state, live.targets[0].aim, live.before) == ("current", "keep", None)
+    store.set_target(kept.id, 0, address="192.0.2.1")
+    wanted = following(store.deployment(kept.id))
+    assert store.begin(wanted, {"env": {"PASSWORD": "other"}})
+    begun = store.deployment(kept.id)
+    assert begun == dataclasses.replace(wanted, retired_trusts=("trust-1",))
+    assert begun.targets[0].address == "192.0.2.1"
+    assert not store.begin(wanted, {"env": {}})  # it is under way
+    store.move(kept.id, Status.FINISHING, [Status.PENDING])
+    assert store.succeed(kept.id, keep=5)
+    assert [(r.number, r.state) for r in store.releases(kept.id)] == [(2, "current"), (1, "old")]
+    assert store.secrets(kept.id, 2) == {"env": {"PASSWORD": "other"}}
+    assert store.secrets(kept.id, 1) == {"env": {"PASSWORD": "planted-secret"}}
+    assert [t.aim for t in store.deployment(kept.id).targets] == ["keep", "keep"]
+
+
+def test_the_next_release_and_its_failure(store, kept):
+    live = settled(store, kept)
+    store.begin(following(live), {"env": {}})
+    store.move(kept.id, Status.REVERTING, [Status.PENDING])
+    store.roll_back(kept.id)
+    back = store.deployment(kept.id)
+    assert (back.status, back.release.number, back.before) == ("rolled_back", 1, None)
+    assert [(r.number, r.state) for r in store.releases(kept.id)] == [(2, "failed"), (1, "current")]
+    assert [(t.number, t.aim) for t in back.targets] == [(0, "keep")]
+
+
+def test_old_releases_are_forgotten(store, kept):
+    live = settled(store, kept)
+    for number in range(2, 7):
+        store.begin(following(live, number), {"env": {}})
+        store.move(kept.id, Status.FINISHING, [Status.PENDING])
+        assert store.succeed(kept.id, keep=3)
+        live = store.deployment(kept.id)
+    assert [r.number for r in store.releases(kept.id)] == [6, 5, 4]
+    assert store.folders(kept.id, 2) == ("2-6", "2-5")
+
+
+def test_a_key_means_one_call(store, kept):
+    key = IdempotencyKey("k-1", "00" * 32, "")
+    assert store.idempotency_key(deployed.PROJECT, "k-1") is None
+    made = deployed.deployment()
+    key = dataclasses.replace(key, deployment_id=made.id)
+    store.add(made, {"env": {}}, key)
+    assert store.idempotency_key(deployed.PROJECT, "k-1") == key
+    assert store.idempotency_key("another", "k-1") is None
+    with pytest.raises(db_exception.DBDuplicateEntry):
+        store.add(other := deployed.deployment(), {"env": {}}, key)
+    with pytest.raises(errors.NotFound):
+        store.deployment(other.id)
 
 
 def test_the_first_fault_stays(store, kept):
@@ -174,7 +268,7 @@ def test_secrets_are_sealed_in_the_file(store, kept, tmp_path):
     bodies = [pair.private.splitlines()[2] for pair in (*pairs, given)]
     assert kept.id.encode() in whole
     assert [text for text in ("planted-secret", "PRIVATE KEY", *bodies) if text.encode() in whole] == []
-    assert store.secrets(other.id) == secrets
+    assert store.secrets(other.id, 1) == secrets
     assert "PRIVATE KEY" not in repr(access)
 
 

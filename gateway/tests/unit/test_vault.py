@@ -142,7 +142,7 @@ def test_rotate_then_prune(store, kept, monkeypatch):
     assert [gone.id for gone in rotation.prune(database, opened, min_age=0)] == ["0"]
     assert [key.id for key in opened.current_keys()] == ["1"]
     for deployment in store.every_deployment():
-        assert store.secrets(deployment.id)["env"]["PASSWORD"].startswith("planted-")
+        assert store.secrets(deployment.id, 1)["env"]["PASSWORD"].startswith("planted-")
     assert store.access(deployed.PROJECT, "s-3").private_key == "PEM 3"
     Signer(conf, vault.opened(conf), database).verify(signature, **claims)
 
