@@ -30,6 +30,7 @@ Feature: Who may do what
       | GET    | /registry/service/hello-0            |
       | POST   | /registry/service                    |
       | POST   | /registry/tokens                     |
+      | GET    | /registry/facades/http_sd            |
 
   Scenario: A token that Keystone does not know
     When nobody calls GET /v1/flavors with X-Auth-Token: gAAAAAmade-up

@@ -236,6 +236,10 @@ class Gateway:
         query = {name: value for name, value in asked.items() if value is not None}
         return list(self._pages("/registry/service", "services", **query))
 
+    def prometheus_targets(self) -> list[dict]:
+        """[{"targets": ["198.51.100.7:8080"], "labels": {"__meta_gateway_type": "web", …}}]"""
+        return self._json("GET", "/registry/facades/http_sd")
+
     def register(self, instance: dict) -> dict:
         """{"status": "OK", "message": "OK", "instance": "hello-0", "change": "created", "index": 1}; raises
         ApiError where it is refused."""

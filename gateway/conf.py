@@ -242,6 +242,40 @@ _ENVIRONMENT = {
     "RG_BALANCER": ("registry", "balancer"),
 }
 
+_consul = [
+    cfg.PortOpt("port", default=0, help="Port of the registry as Consul's HTTP API has it; 0: off."),
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Address that it listens on."),
+    cfg.StrOpt(
+        "project_id", help="Whose registry is shown to callers without a token; default: they see nothing."
+    ),
+    cfg.ListOpt(
+        "allowed_networks",
+        default=["127.0.0.0/8", "::1/128"],
+        help="Networks whose clients may read without a token.",
+    ),
+    cfg.StrOpt("datacenter", default="gateway", help="What it calls itself."),
+]
+
+_dns = [
+    cfg.PortOpt("port", default=0, help="Port, UDP and TCP, of the registry as DNS; 0: off."),
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Address that it listens on."),
+    cfg.StrOpt("project_id", help="Whose registry it shows."),
+    cfg.StrOpt("domain", default="gateway", help="The zone: names are TYPE.service.ZONE."),
+    cfg.IntOpt("ttl", default=5, min=0, help="Seconds that its answers may be kept."),
+    cfg.ListOpt(
+        "allowed_networks",
+        default=["127.0.0.0/8", "::1/128"],
+        help="Networks whose clients are answered; the others get nothing.",
+    ),
+    cfg.IntOpt(
+        "max_rate",
+        default=1000,
+        min=1,
+        help="Answers over UDP a second to one network (/24, /56); what is more is told to come by TCP.",
+    ),
+    cfg.IntOpt("max_connections", default=100, min=1, help="TCP connections at the same time."),
+]
+
 _monitor = [
     cfg.IntOpt("max_checks", default=256, min=1, help="Health checks under way at the same time."),
     cfg.IntOpt("max_tunnelled", default=16, min=1, help="Of them through jump hosts; each takes a thread."),
@@ -285,6 +319,8 @@ _GROUPS: dict[str, Sequence[cfg.Opt]] = {
     "registry": _registry,
     "rpc": _rpc,
     "standalone": _standalone,
+    "consul": _consul,
+    "dns": _dns,
     "monitor": _monitor,
     "secrets": _secrets,
 }
@@ -310,7 +346,7 @@ def load(argv: Sequence[str], config_files: Sequence[str] | None = None) -> cfg.
     register(conf)
     conf(list(argv), project="gateway", default_config_files=config_files)
     _heed_environment(conf)
-    _check_standalone(conf)
+    _check_projects(conf)
     return conf
 
 
@@ -323,7 +359,9 @@ def _heed_environment(conf: cfg.ConfigOpts) -> None:
                 raise cfg.Error(f"{name}: {error}") from error
 
 
-def _check_standalone(conf: cfg.ConfigOpts) -> None:
+def _check_projects(conf: cfg.ConfigOpts) -> None:
+    if conf.dns.port and not conf.dns.project_id:
+        raise cfg.Error("[dns] project_id must say whose registry its port shows")
     own = conf.standalone
     if not (own.http_port or own.https_port or own.rpc_port):
         return

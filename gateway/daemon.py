@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from oslo_log import log
 from gateway import conf as options
 from gateway import serving, vault
 from gateway.api import app as api
-from gateway.api import standalone
+from gateway.api import consul, standalone
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
@@ -26,7 +27,7 @@ from gateway.deploy.engine import Engine
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweeper import Sweeper
 from gateway.deploy.tunnel import Tunnels
-from gateway.registry import rpc, trusted_keys
+from gateway.registry import dns, rpc, trusted_keys
 from gateway.registry.monitor import Monitor
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
@@ -154,6 +155,15 @@ class RpcRole(UntilStopped):
             yield rpc.Listener(conf, servicer, serving.place(own.host, own.rpc_port))
 
 
+class DnsRole(UntilStopped):
+    """Serves the registry as a DNS zone; a part of the role rpc."""
+
+    name = "dns"
+
+    def work(self, built: api.Parts, stop: threading.Event) -> None:
+        dns.Listener(self._conf, built.registry).serve(stop)
+
+
 def _rpc_places(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     """Where the role rpc listens."""
     own = conf.standalone
@@ -170,6 +180,8 @@ def _sites(conf: cfg.ConfigOpts) -> list[serving.Site]:
         listener = serving.listener(own.host, own.https_port)
         tls = serving.Tls(own.cert_file, own.key_file).check()
         sites.append(serving.Site(standalone.application, listener, tls))
+    if conf.consul.port:
+        sites.append(serving.Site(consul.application, serving.listener(conf.consul.host, conf.consul.port)))
     return sites
 
 
@@ -195,6 +207,10 @@ def main() -> int:
             reserved = [serving.reserved(host, port) for host, port in _rpc_places(conf)]  # noqa: F841 (held)
             rpc.credentials(conf.rpc.cert_file, conf.rpc.key_file, conf.rpc.client_ca_file)
             manager.add(RpcRole, conf.rpc.workers, (conf,))
+            if conf.dns.port:
+                serving.check_free(conf.dns.host, conf.dns.port, socket.SOCK_STREAM)
+                serving.check_free(conf.dns.host, conf.dns.port, socket.SOCK_DGRAM)
+                manager.add(DnsRole, 1, (conf,))
     except (cfg.Error, OSError, sqlalchemy.exc.SQLAlchemyError, oslo_db.exception.DBError) as error:
         print(f"gatewayd: {error}", file=sys.stderr)
         return 1

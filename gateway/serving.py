@@ -99,19 +99,26 @@ def listener(host: str, port: int) -> SocketHolder:
 
 def reserved(host: str, port: int) -> socket.socket:
     """Holds a port that several processes will listen on. Raises OSError when someone else does."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    held = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((host, port))  # alone first: with the option a second gatewayd would be let in
-        held.close()
-        held = socket.socket(family, socket.SOCK_STREAM)
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind((host, port))
-    except OSError as error:
-        held.close()
-        raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    check_free(host, port)  # with the option a second gatewayd would be let in
+    held = socket.socket(_family(host), socket.SOCK_STREAM)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind((host, port))
     return held
+
+
+def check_free(host: str, port: int, kind: int = socket.SOCK_STREAM) -> None:
+    """Raises OSError when somebody listens there."""
+    with socket.socket(_family(host), kind) as tried:
+        if kind == socket.SOCK_STREAM:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            raise OSError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+def _family(host: str) -> int:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def place(host: str, port: int) -> str:

@@ -19,7 +19,7 @@ from gateway import errors
 from gateway.api.changes import Changes
 from gateway.api.collection import PAGE, page
 from gateway.api.expose import expose
-from gateway.api.service import NEW, PART, WHOLE, change, patched, registration, replaced, service
+from gateway.api.service import NEW, PART, WHOLE, change, patched, registration, replaced, service, target
 from gateway.api.signatures import Signatures
 from gateway.registry.model import Change, Instance, Status, split_name
 from gateway.registry.query import Query
@@ -86,6 +86,8 @@ class Registry:
                 methods, arguments = {"GET": self._signatures.keys}, []
             case ["changes"]:
                 methods, arguments = {"GET": self._changes.get}, []
+            case ["facades", "http_sd"]:
+                methods, arguments = {"GET": self.http_sd}, []
             case ["service"]:
                 methods, arguments = {"GET": self.search, "POST": self.register}, []
             case ["service", "types"]:
@@ -114,6 +116,11 @@ class Registry:
     @expose(policy="gateway:registry:get")
     def types(self, context):
         return {"types": [{"type": type_} for type_ in self._registry.types(context.project_id)]}
+
+    @expose(policy="gateway:registry:get", query={"type": {"type": "string"}})
+    def http_sd(self, context, type=None):
+        """For Prometheus' http_sd_config."""
+        return [target(i) for i in self._registry.find(context.project_id, Query(type=type))]
 
     @expose(policy="gateway:registry:get")
     def of_type(self, type_, context):

@@ -39,6 +39,7 @@ PUT      /registry/service/{instance}/maintenance         take it out, or let it
 GET      /registry/service                                search instances
 POST     /registry/service                                register an instance
 POST     /registry/tokens                                 a signature for one that registers itself
+GET      /registry/facades/http_sd                        targets for Prometheus
 GET      /registry/.well-known/jwks.json                  the keys that verify signatures, no token
 =======  ===============================================  ===========================================
 """

@@ -153,3 +153,23 @@ def service(instance: Instance) -> dict:
 def change(name: str, change: Change | None, index: int) -> dict:
     """What a call did to an instance, None for nothing, and the index of the instance's last change."""
     return {"instance": name, "change": change, "index": index}
+
+
+def target(instance: Instance) -> dict:
+    """An instance as Prometheus discovers it by HTTP: all of them, for it to relabel and choose from."""
+    host = f"[{instance.host}]" if ":" in instance.host else instance.host
+    labels = {
+        "type": instance.type,
+        "name": instance.name,
+        "version": instance.version,
+        "status": instance.health.status,
+        "weight": str(instance.weight),
+        "tags": f",{','.join(instance.tags)}," if instance.tags else "",
+        "deployment_id": instance.deployment_id or "",
+        "server_id": instance.server_id or "",
+    }
+    return {
+        "targets": [f"{host}:{instance.port}"],
+        "labels": {"__scheme__": instance.proto}
+        | {f"__meta_gateway_{name}": value for name, value in labels.items()},
+    }

@@ -169,6 +169,7 @@ CALLS = {
     "GET /v1/deployments/{deployment}/log": lambda g: g.deployment_log("{deployment}"),
     "GET /registry/health": lambda g: g.registry_health(),
     "GET /registry/.well-known/jwks.json": lambda g: g.signing_keys(),
+    "GET /registry/facades/http_sd": lambda g: g.prometheus_targets(),
     "POST /registry/tokens": lambda g: g.sign("web", port=80),
     "GET /registry/changes": lambda g: g.changes(),
     "GET /registry/service/types": lambda g: g.service_types(),
