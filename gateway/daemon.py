@@ -21,6 +21,7 @@ from gateway.api import consul, standalone
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
+from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
 from gateway.deploy.engine import Engine
@@ -49,7 +50,7 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
     opened = vault.opened(conf)
     return api.Parts(
         conf=conf,
-        sessions=Sessions(conf),
+        sessions=Sessions(conf, Credentials(database, opened)),
         deployments=DeploymentStore(database, opened, pathlib.Path(conf.state_path) / "artifacts"),
         registry=Registry(conf, RegistryStore(database), Signer(conf, opened, database)),
         waiting=Waiting(conf),

@@ -18,6 +18,7 @@ from oslo_config import cfg
 from gateway import conf as options
 from gateway import errors, vault
 from gateway.api.expose import isoformat
+from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
 from gateway.deploy.model import UNFINISHED, Deployment, Status
@@ -79,7 +80,8 @@ class Sweep(_List):
         return parser
 
     def take_action(self, parsed_args):
-        sweeper = Sweeper(self.conf, self.store, Sessions(self.conf))
+        sessions = Sessions(self.conf, Credentials(self.database, vault.opened(self.conf)))
+        sweeper = Sweeper(self.conf, self.store, sessions)
         seen = sweeper.look()
         if not (parsed_args.delete and seen):
             return self._table(seen, seen)

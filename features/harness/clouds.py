@@ -61,6 +61,8 @@ def _held(conn: openstack.connection.Connection) -> Iterator[tuple[str, str, str
         yield f"key {pair.name}", f"key pair {pair.name}", None
     for group in conn.network.security_groups(project_id=conn.current_project_id):
         yield group.id, f"security group {group.name}", None
+    for credential in conn.identity.application_credentials(conn.current_user_id):
+        yield credential.id, f"application credential {credential.name}", None
     trusts = conn.identity.get("/OS-TRUST/trusts", params={"trustor_user_id": conn.current_user_id}).json()
     for trust in trusts.get("trusts", ()):
         yield trust["id"], f"trust {trust['id']}", None

@@ -47,19 +47,22 @@ class SharedServers:
         )
         clouds.as_user("a member").compute.create_keypair(name=self._name, public_key=public.decode())
 
+    def private_key(self) -> str:
+        """The user's own, as OpenSSH writes it."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        ).decode()
+
     def run(self, address: str, host_key: str, command: str) -> str:
         """``command`` on one of them, over SSH with the user's own key pair; its output. ``host_key`` is what
         the gateway says that it is."""
         kind, data = host_key.split()[:2]
-        pem = self._key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-        )
         with paramiko.SSHClient() as ssh:
             ssh.get_host_keys().add(address, kind, paramiko.Ed25519Key(data=base64.b64decode(data)))
             ssh.connect(
                 address,
                 username=self._names["user"],
-                pkey=paramiko.Ed25519Key.from_private_key(io.StringIO(pem.decode())),
+                pkey=paramiko.Ed25519Key.from_private_key(io.StringIO(self.private_key())),
                 allow_agent=False,
                 look_for_keys=False,
                 banner_timeout=60,

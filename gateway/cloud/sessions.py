@@ -1,17 +1,21 @@
-"""Whose rights a call to OpenStack has: the caller's token, a trust, or the gateway's own user."""
+"""Whose rights a call to OpenStack has: the caller's token, a trust or what stands for one, or the gateway's
+own user."""
 
 import collections
 import http.cookiejar
 import logging
 import threading
+import uuid
 from collections.abc import Iterable
 
 import requests
 from keystoneauth1 import exceptions, loading, plugin
 from keystoneauth1 import session as keystoneauth
+from keystoneauth1.identity import v3 as identity
 from oslo_config import cfg
 
 from gateway import errors
+from gateway.cloud.credentials import Credentials
 from gateway.cloud.faults import translated
 from gateway.cloud.names import Names
 from gateway.cloud.openstack import Cloud
@@ -20,23 +24,29 @@ LOG = logging.getLogger(__name__)
 
 _AUTH = "keystone_authtoken"
 _TRUSTS_KEPT = 256
+_TRUSTS = "/OS-TRUST/trusts"
 
 # A trust decides the scope: the options that scope the service user are left out.
 _SCOPES = ("project_id", "project_name", "project_domain_id", "project_domain_name")
 _NO_SCOPE = dict.fromkeys((*_SCOPES, "domain_id", "domain_name", "system_scope"))
 
-_REFUSED = (
+_NO_TRUST = (
     "Keystone refuses a trust from this token, and the gateway needs one to go on in your name after the "
-    "request. Log in with a password or single sign-on: application credentials, also unrestricted ones, and "
-    "tokens that come from a trust cannot give one."
+    "request. Log in with a password or single sign-on: tokens that come from a trust cannot give one."
+)
+_NO_CREDENTIAL = (
+    "This token is a restricted application credential's, which cannot let the gateway go on in your name "
+    "after the request. Log in with a password or single sign-on, or with an application credential made "
+    "with --unrestricted and without access rules."
 )
 
 
 class Sessions:
     """Make one per process, after any fork. Threads may share it; all sessions share one connection pool."""
 
-    def __init__(self, conf: cfg.ConfigOpts):
+    def __init__(self, conf: cfg.ConfigOpts, credentials: Credentials):
         self._conf = conf
+        self._credentials = credentials
         self._http = _http(conf)
         self._discovery: dict = {}
         self._names = Names()
@@ -49,9 +59,9 @@ class Sessions:
         return self._cloud(self._session(auth))
 
     def trust(self, trust_id: str) -> Cloud:
-        """In the name of the user who gave the trust. Kept for the next call, with its token."""
+        """In the name of the user who gave it (``create_trust``). Kept for the next call, with its token."""
         with self._lock:
-            cloud = self._trusts.pop(trust_id, None) or self._cloud(self._trust_session(trust_id))
+            cloud = self._trusts.pop(trust_id, None) or self._cloud(self._granted_session(trust_id))
             self._trusts[trust_id] = cloud
             if len(self._trusts) > _TRUSTS_KEPT:
                 self._trusts.popitem(last=False)
@@ -66,47 +76,84 @@ class Sessions:
     ) -> str:
         """The id of a trust from the token's user to the gateway's in ``project_id`` with ``roles`` (names).
 
-        Raises Forbidden ``gateway.trust.refused`` where Keystone does not let this token make one."""
+        To a token of an application credential Keystone gives none: there it is the id of another application
+        credential, with these roles and restricted, which is kept sealed and goes where the trust would.
+        Raises Forbidden ``gateway.trust.refused`` where Keystone does not let this token make either."""
+        session = self._session(auth)
         with translated("trust"):
-            trust = {
-                "trustor_user_id": user_id,
-                "trustee_user_id": self._service_user_id(),
-                "project_id": project_id,
-                "impersonation": True,
-                "roles": [{"name": role} for role in roles],
-            }
-            try:
-                made = self._keystone(self._session(auth), "POST", "", json={"trust": trust})
-            except (exceptions.Forbidden, exceptions.NotFound) as error:
-                # 404: a role that the token has and the user has not, as with some federated logins
-                raise errors.Forbidden("gateway.trust.refused", _REFUSED) from error
+            access = auth.get_access(session)
+            if not access.application_credential_id:
+                return self._create_trust(session, user_id, project_id, roles)
+            if access.application_credential_access_rules:  # the other one would have none
+                raise errors.Forbidden("gateway.trust.refused", _NO_CREDENTIAL)
+            return self._create_credential(session, user_id, roles)
+
+    def _create_trust(
+        self, session: keystoneauth.Session, user_id: str, project_id: str, roles: Iterable[str]
+    ) -> str:
+        trust = {
+            "trustor_user_id": user_id,
+            "trustee_user_id": self._service_user_id(),
+            "project_id": project_id,
+            "impersonation": True,
+            "roles": [{"name": role} for role in roles],
+        }
+        try:
+            made = self._keystone(session, "POST", _TRUSTS, json={"trust": trust})
+        except (exceptions.Forbidden, exceptions.NotFound) as error:
+            # 404: a role that the token has and the user has not, as with some federated logins
+            raise errors.Forbidden("gateway.trust.refused", _NO_TRUST) from error
         return made.json()["trust"]["id"]
+
+    def _create_credential(self, session: keystoneauth.Session, user_id: str, roles: Iterable[str]) -> str:
+        wanted = {
+            "name": f"gateway-{uuid.uuid4()}",
+            "description": "Of a deployment, and deleted with it.",
+            "roles": [{"name": role} for role in roles],
+        }
+        url = f"/users/{user_id}/application_credentials"
+        try:
+            answer = self._keystone(session, "POST", url, json={"application_credential": wanted})
+        except exceptions.Forbidden as error:
+            raise errors.Forbidden("gateway.trust.refused", _NO_CREDENTIAL) from error
+        made = answer.json()["application_credential"]
+        try:
+            self._credentials.add(made["id"], user_id, made["secret"])
+        except BaseException:
+            self._keystone(session, "DELETE", f"{url}/{made['id']}")
+            raise
+        return made["id"]
 
     def delete_trust(self, trust_id: str) -> None:
         """Missing is fine. The trust's own token may delete it; where that no longer works (its user is
-        disabled, say) the gateway's user does, which takes the admin role."""
+        disabled, say), and an application credential always, the gateway's user does: unless it is the
+        owner himself, that takes the admin role."""
         with self._lock:
             self._trusts.pop(trust_id, None)
+        owner = self._credentials.user_id(trust_id)
         with translated("trust"):
+            if owner:
+                self._delete_as_service(f"/users/{owner}/application_credentials/{trust_id}")
+                return self._credentials.remove(trust_id)
             try:
-                self._keystone(self._trust_session(trust_id), "DELETE", f"/{trust_id}")
+                self._keystone(self._granted_session(trust_id), "DELETE", f"{_TRUSTS}/{trust_id}")
             except (exceptions.Unauthorized, exceptions.Forbidden, exceptions.NotFound):
-                self._delete_as_service(trust_id)
+                self._delete_as_service(f"{_TRUSTS}/{trust_id}")
 
-    def _delete_as_service(self, trust_id: str) -> None:
+    def _delete_as_service(self, url: str) -> None:
         try:
-            self._keystone(self._service_session(), "DELETE", f"/{trust_id}")
+            self._keystone(self._service_session(), "DELETE", url)
         except exceptions.NotFound:
-            LOG.debug("Trust %s is gone already", trust_id)
+            LOG.debug("%s is gone already", url)
 
-    def _keystone(self, session: keystoneauth.Session, method: str, path: str, **kwargs) -> requests.Response:
+    def _keystone(self, session: keystoneauth.Session, method: str, url: str, **kwargs) -> requests.Response:
         endpoint = {
             "service_type": "identity",
             "interface": self._conf.cloud.interface,
             "region_name": self._conf.cloud.region_name,
             "version": (3, 0),
         }
-        return session.request(f"/OS-TRUST/trusts{path}", method, endpoint_filter=endpoint, **kwargs)
+        return session.request(url, method, endpoint_filter=endpoint, **kwargs)
 
     def _cloud(self, session: keystoneauth.Session) -> Cloud:
         return Cloud(session, self._conf, self._names)
@@ -123,8 +170,17 @@ class Sessions:
         except exceptions.Unauthorized as error:  # ours, not the caller's
             raise errors.CloudError("gateway.cloud.credentials", f"Keystone refuses [{_AUTH}].") from error
 
-    def _trust_session(self, trust_id: str) -> keystoneauth.Session:
-        return self._session(self._service_auth(trust_id=trust_id, **_NO_SCOPE))
+    def _granted_session(self, trust_id: str) -> keystoneauth.Session:
+        secret = self._credentials.secret(trust_id)
+        if secret is None:
+            return self._session(self._service_auth(trust_id=trust_id, **_NO_SCOPE))
+        return self._session(
+            identity.ApplicationCredential(
+                self._service_auth().auth_url,
+                application_credential_id=trust_id,
+                application_credential_secret=secret,
+            )
+        )
 
     def _service_auth(self, **changed) -> plugin.BaseAuthPlugin:
         with self._lock:  # loading registers the plugin's options

@@ -14,11 +14,11 @@ from grpc_tools import protoc
 
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
-from gateway.cloud.sessions import Sessions
 from gateway.registry import registry_pb2 as pb
 from gateway.registry import rpc
 from gateway.tests import registered
 from gateway.tests.functional.test_registry_api import KEYSTONE, MEMBER, OTHER, READER, identity  # noqa: F401
+from gateway.tests.sessions import opened
 
 _ROOT = pathlib.Path(__file__).parents[3]
 _TIMEOUT = 30
@@ -64,7 +64,7 @@ def serving(tmp_path, identity):  # noqa: F811
         "user_domain_name = Default\nproject_domain_name = Default\n"
     )
     conf = registered.configuration(tmp_path, [file])
-    access = rpc.ByToken(Tokens(conf, Sessions(conf)))
+    access = rpc.ByToken(Tokens(conf, opened(conf)))
     servicer = rpc.RegistryService(registered.registry(conf), access, checked_registration)
     listener, stop = rpc.Listener(conf, servicer, "127.0.0.1:0"), threading.Event()
     thread = threading.Thread(target=listener.serve, args=(stop, 1))

@@ -9,7 +9,7 @@ from keystoneauth1 import fixture
 from gateway import conf as options
 from gateway import errors
 from gateway.cloud.model import ServerSpec
-from gateway.cloud.sessions import Sessions
+from gateway.tests.sessions import opened
 
 KEYSTONE = "http://keystone.test/v3"
 NOVA = "http://nova.test/v2.1"
@@ -59,7 +59,7 @@ def cloud_api(requests_mock):
 def sessions(tmp_path):
     path = tmp_path / "gateway.conf"
     path.write_text(CONFIG)
-    return Sessions(options.load([], [str(path)]))
+    return opened(options.load(["--state_path", str(tmp_path)], [str(path)]))
 
 
 @pytest.fixture
@@ -282,3 +282,72 @@ def test_quota_of_neutron_that_may_not_be_seen_is_left_to_neutron(cloud_api, clo
     found = cloud.allowances()
     assert set(found) == {"instances", "cores", "ram"}
     assert found["ram"].left() == float("inf")
+
+
+CREDENTIALS = f"{KEYSTONE}/users/user/application_credentials"
+
+
+@pytest.fixture
+def by_credential(cloud_api, cloud):
+    """The plugin of a token that an application credential gave."""
+    made = token()
+    made["token"]["application_credential"] = {"id": "theirs", "restricted": False}
+    cloud_api.post(f"{KEYSTONE}/auth/tokens", json=made, headers={"X-Subject-Token": "T"})
+    return cloud._session.auth
+
+
+def test_an_application_credential_stands_for_a_trust(cloud_api, sessions, by_credential):
+    body = {"application_credential": {"id": "ours", "secret": "planted-secret"}}
+    asked = cloud_api.post(CREDENTIALS, status_code=201, json=body)
+    deletion = cloud_api.delete(f"{CREDENTIALS}/ours", [{"status_code": 204}, {"status_code": 404}])
+    assert sessions.create_trust(by_credential, "user", PROJECT, ["member"]) == "ours"
+    wanted = asked.last_request.json()["application_credential"]
+    assert (wanted["roles"], "unrestricted" in wanted) == ([{"name": "member"}], False)
+    assert sessions.trust("ours").project_id == PROJECT
+    login = [r for r in cloud_api.request_history if r.path == "/v3/auth/tokens"][-1].json()
+    assert login["auth"]["identity"]["application_credential"] == {"id": "ours", "secret": "planted-secret"}
+    sessions.delete_trust("ours")
+    assert deletion.call_count == 1
+    assert sessions._credentials.secret("ours") is None
+
+
+def test_a_kept_credential_that_is_gone_is_forgotten(cloud_api, sessions):
+    sessions._credentials.add("ours", "user", "planted-secret")
+    cloud_api.delete(f"{CREDENTIALS}/ours", status_code=404, json={"error": {"message": "no"}})
+    sessions.delete_trust("ours")
+    assert sessions._credentials.user_id("ours") is None
+
+
+def test_a_kept_credential_that_cannot_be_deleted_stays_known(cloud_api, sessions):
+    sessions._credentials.add("ours", "user", "planted-secret")
+    cloud_api.delete(f"{CREDENTIALS}/ours", status_code=403, json={"error": {"message": "no"}})
+    with pytest.raises(errors.Forbidden):
+        sessions.delete_trust("ours")
+    assert sessions._credentials.secret("ours") == "planted-secret"
+
+
+def test_a_restricted_application_credential_is_refused(cloud_api, sessions, by_credential):
+    cloud_api.post(CREDENTIALS, status_code=403, json={"error": {"message": "no"}})
+    with pytest.raises(errors.Forbidden, match="--unrestricted") as raised:
+        sessions.create_trust(by_credential, "user", PROJECT, ["member"])
+    assert raised.value.code == "gateway.trust.refused"
+
+
+def test_one_with_access_rules_is_refused(cloud_api, sessions, cloud):
+    """What the gateway would be given has none of them."""
+    made = token()
+    rules = [{"service": "compute", "method": "GET", "path": "/v2.1/servers"}]
+    made["token"]["application_credential"] = {"id": "theirs", "restricted": False, "access_rules": rules}
+    cloud_api.post(f"{KEYSTONE}/auth/tokens", json=made, headers={"X-Subject-Token": "T"})
+    with pytest.raises(errors.Forbidden, match="access rules"):
+        sessions.create_trust(cloud._session.auth, "user", PROJECT, ["member"])
+
+
+def test_what_cannot_be_kept_is_deleted_again(cloud_api, sessions, by_credential):
+    body = {"application_credential": {"id": "ours", "secret": "planted-secret"}}
+    cloud_api.post(CREDENTIALS, status_code=201, json=body)
+    deletion = cloud_api.delete(f"{CREDENTIALS}/ours", status_code=204)
+    sessions._credentials.add("ours", "user", "taken")
+    with pytest.raises(Exception, match="UNIQUE"):
+        sessions.create_trust(by_credential, "user", PROJECT, ["member"])
+    assert deletion.called

@@ -11,14 +11,14 @@ from keystoneauth1 import token_endpoint
 
 from gateway import conf as options
 from gateway import errors
-from gateway.cloud.sessions import Sessions
+from gateway.tests.sessions import opened
 
 
 @pytest.fixture
 def sessions(tmp_path):
     path = tmp_path / "gateway.conf"
     path.write_text("[cloud]\ntimeout = 1\n")
-    return Sessions(options.load([], [str(path)]))
+    return opened(options.load(["--state_path", str(tmp_path)], [str(path)]))
 
 
 def cloud_at(sessions, port):

@@ -6,10 +6,10 @@ import pytest
 
 from gateway import conf as options
 from gateway import errors
-from gateway.cloud.sessions import Sessions
 from gateway.deploy.model import Access, ExistingServers, Status, Trust
 from gateway.deploy.work import Work, _Printed
 from gateway.tests import deployed
+from gateway.tests.sessions import opened
 
 LONGER = "planted-secret-that-is-longer"
 SECRETS = {"A": "planted-secret", "B": LONGER, "C": "line one\nline two\n", "D": "abc"}
@@ -20,7 +20,7 @@ def work_of(folder, secrets, wanted=None):
     store = deployed.store(folder)
     made = deployed.deployment(wanted)
     store.add(made, secrets)
-    return Work(conf, store, Sessions(conf), None, made)
+    return Work(conf, store, opened(conf), None, made)
 
 
 def logged(work):

@@ -3,6 +3,7 @@
 from alembic import autogenerate
 from alembic.runtime import migration
 
+import gateway.cloud.credentials
 import gateway.deploy.store
 import gateway.registry.signing_keys
 import gateway.registry.store  # noqa: F401 (importing them declares their tables)

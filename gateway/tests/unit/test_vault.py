@@ -15,6 +15,7 @@ from oslo_db.exception import DBError
 import gateway
 from gateway import conf as options
 from gateway import errors, vault
+from gateway.cloud.credentials import Credentials
 from gateway.db import Database, Sealed, metadata
 from gateway.deploy.model import Access
 from gateway.registry.signature import Signer
@@ -119,6 +120,7 @@ def kept(tmp_path, store):
         store.add(made, {"env": {"PASSWORD": f"planted-{number}"}})
         store.target_keys(made.id, 0)
         store.save_access(Access(f"s-{number}", deployed.PROJECT, "debian", f"PEM {number}", None, None))
+    Credentials(database, opened).add("credential", "user", "planted-secret")
     claims = {"project_id": "p", "type": "hello", "host": "192.0.2.1", "port": 80}
     signature = Signer(conf, opened, database).mint(**claims).text
     return database, opened, (conf, signature, claims)
