@@ -188,7 +188,8 @@ def _run(ssh: paramiko.SSHClient, command: recipe.Command, stdin: bytes = b"") -
     channel.settimeout(command.timeout)
     channel.exec_command(command.line())
     channel.sendall(stdin or command.stdin)
-    channel.shutdown_write()
+    if not command.held:
+        channel.shutdown_write()
     output = b"".join(iter(lambda: channel.recv(32768), b""))
     if channel.recv_exit_status() != 0:
         raise RuntimeError(f"{command.title} failed: {output.decode(errors='replace')}")

@@ -68,6 +68,14 @@ Feature: How the gateway comes to the servers
       """
     Then it fails at ssh with gateway.ssh.host_key_mismatch, which says "nothing was sent"
     And nobody but us has logged in there since
+    When that sshd gets its own host key back
+    And a member deploys it with
+      """
+      service: misled
+      port: 8081
+      server: {ids: ["{server_1}"]}
+      """
+    Then it succeeds
 
   @aio
   Scenario: Behind a jump host, where the servers have no floating IP
@@ -102,7 +110,7 @@ Feature: How the gateway comes to the servers
     And the monitor finds second-0 passing
     When a member undeploys it
     And a member calls GET /registry/service/second-0
-    Then the error is 404 gateway.registry.type_not_found
+    Then the error is 404 gateway.registry.instance_not_found
     And the monitor finds inner-0 passing
 
   @aio

@@ -20,6 +20,7 @@ cat /run/other_key.pub
 _USE_OTHER_KEY = "cp /run/other_key /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh; sleep 1; date +%s"
 _PUT_BACK = """
 rm -f /run/other_key /run/other_key.pub
+[ -e /etc/ssh/ssh_host_ed25519_key.kept ] || exit 0
 mv /etc/ssh/ssh_host_ed25519_key.kept /etc/ssh/ssh_host_ed25519_key
 systemctl restart ssh
 """
@@ -62,6 +63,13 @@ def step_other_host_key(context):
     context.add_cleanup(_put_back, context, address, (other, host_key))
     context.since = _as_root(context, (address, host_key), _USE_OTHER_KEY).strip()
     context.guest = address, other
+    context.own_host_key = host_key
+
+
+@when("that sshd gets its own host key back")
+def step_own_host_key(context):
+    """The scenario's end does it, too, in any case."""
+    _put_back(context, context.guest[0], (context.guest[1], context.own_host_key))
 
 
 def _put_back(context, address, host_keys):
@@ -77,7 +85,7 @@ def _put_back(context, address, host_keys):
 @then("nobody but us has logged in there since")
 def step_no_login(context):
     """The look itself is a login."""
-    script = f"journalctl -u ssh -o cat --since @{context.since} | grep 'Accepted publickey'"
+    script = f"journalctl -u ssh -o cat --since @{context.since} | grep '^Accepted publickey'"
     seen = _as_root(context, context.guest, script).strip().splitlines()
     assert len(seen) == 1, seen
 

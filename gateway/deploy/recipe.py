@@ -46,8 +46,10 @@ class Command:
     asks: bool = False
     held: bool = False
 
-    def line(self) -> str:
-        return shlex.join(("sudo", "-n", "--", *self.argv) if self.root else self.argv)
+    def line(self, user: str | None = None) -> str:
+        """For a shell of ``user``, who may be root already."""
+        as_root = self.root and user != "root"
+        return shlex.join(("sudo", "-n", "--", *self.argv) if as_root else self.argv)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -188,7 +188,7 @@ class _Running:
         channel = self._channel = self._transport.open_session(timeout=self._command.timeout)
         try:
             channel.set_combine_stderr(True)
-            channel.exec_command(self._command.line())
+            channel.exec_command(self._command.line(self._transport.get_username()))
             if self._command.asks:
                 output = _drain(channel, self._on_output, lambda: _feed(channel, self._stdin))
             else:

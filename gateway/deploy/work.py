@@ -195,7 +195,8 @@ class Work:
         target, access = self.target(number), self.access(number)
         host_keys, trust = self._host_keys(target, access)
         login = ssh.Login(target.address, access.user, access.private_key, host_keys)
-        patience = _KEYS_PATIENCE if trust is Trust.INJECTED else 0.0
+        boots = trust is Trust.INJECTED and target.host_key is None
+        patience = _KEYS_PATIENCE if boots else 0.0
         connection = ssh.wait_for_login(login, self.conf, self.proceed, patience, self._jump_host)
         self.store.set_target(self.id, number, host_key=connection.host_key(), trust=trust)
         return connection

@@ -205,6 +205,12 @@ def test_scripts_are_good_shell(command):
     subprocess.run(["/bin/sh", "-n"], input=script.encode(), check=True, timeout=10)
 
 
+def test_root_needs_no_sudo():
+    command = recipe.start(LAYOUT, 1)
+    assert command.line("root") == shlex.join(command.argv)
+    assert command.line("debian") == "sudo -n -- " + shlex.join(command.argv)
+
+
 def run_here(command, stdin=b""):
     """The command without sudo, on this machine, in a session of its own, as sshd would."""
     options = {"capture_output": True, "timeout": 30, "start_new_session": True}
