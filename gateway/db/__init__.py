@@ -5,7 +5,9 @@ Times are seconds since the epoch, UTC, as floats.
 """
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -41,7 +43,12 @@ class Database:
         )
         self.engine: sa.Engine = context.writer.get_engine()
         self.engine.hide_parameters = True  # an error's text goes into logs
+        # SQLite lets one write at a time, and the others ask again, ever more seldom: here they queue
+        self._turn = contextlib.nullcontext()
+        self._queue, self._leading = threading.Lock(), threading.Lock()
+        self._waiting: list[_Piece] = []
         if self.engine.dialect.name == "sqlite":
+            self._turn = threading.Lock()
             _tune_sqlite(self.engine)
 
     @contextlib.contextmanager
@@ -52,12 +59,48 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that writes; commits at the end, rolls back on any exception."""
-        with self.engine.connect() as connection:
+        """A transaction that writes; commits at the end, rolls back on any exception. One in another is none:
+        they would wait for each other."""
+        with self._turn, self.engine.connect() as connection:
             if self.engine.dialect.name == "sqlite":
                 _begin_immediate(connection)
             with connection.begin():
                 yield connection
+
+    def write_together(self, work: Callable[[sa.Connection], None]) -> None:
+        """``write`` for what many threads do at once: those that wait for their turn share one transaction,
+        and one wait for the disk. ``work`` is run a second time, alone, when another's has failed."""
+        mine = _Piece(work)
+        with self._queue:
+            self._waiting.append(mine)
+        with self._leading:
+            if not mine.done:
+                with self._queue:
+                    pieces, self._waiting = self._waiting, []
+                self._write_all(pieces)
+        if mine.error is not None:
+            raise mine.error
+
+    def _write_all(self, pieces: list["_Piece"]) -> None:
+        try:
+            with self.write() as connection:
+                for piece in pieces:
+                    piece.work(connection)
+        except BaseException as error:
+            if len(pieces) > 1 and isinstance(error, Exception):
+                for piece in pieces:
+                    self._write_all([piece])
+            for piece in pieces:
+                piece.error = piece.error or (None if piece.done else error)
+        for piece in pieces:
+            piece.done = True
+
+
+@dataclasses.dataclass
+class _Piece:
+    work: Callable[[sa.Connection], None]
+    done: bool = False
+    error: BaseException | None = None
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

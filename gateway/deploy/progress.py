@@ -57,8 +57,8 @@ class Progress:
             )
 
     def set_target(self, id: str, number: int, **values) -> None:
-        with self._database.write() as connection:
-            connection.execute(of_target(targets.update(), id, number).values(**values))
+        change = of_target(targets.update(), id, number).values(**values)
+        self._database.write_together(lambda connection: connection.execute(change))
 
     def forget_server(self, id: str, number: int) -> None:
         """It is gone, and its keys are not to be used again."""
@@ -77,8 +77,7 @@ class Progress:
         return guest.KeyPair(**host), guest.KeyPair(**login)
 
     def write_log(self, id: str, step: str, target: int | None, text: str) -> None:
-        with self._database.write() as connection:
-            log.write(connection, id, step, target, text)
+        self._database.write_together(lambda connection: log.write(connection, id, step, target, text))
 
     def read_log(self, id: str, limit: int | None = None, marker: int = 0) -> list[LogLine]:
         """What was printed, after the line ``marker``."""
