@@ -25,13 +25,13 @@ from gateway.tests import deployed
 TIMEOUT = 60.0
 
 
-def prepared(job: dict, hosts: list[str], state: pathlib.Path) -> Work:
+def prepared(job: dict, service: str, hosts: list[str], state: pathlib.Path) -> Work:
     """A deployment onto these hosts, as it is once its servers are found."""
     conf = options.load(["--state_path", str(state)], [])
     conf.set_override("port", job["port"], "ssh")
     store = deployed.store(state)
     ids = tuple(str(uuid.uuid4()) for _ in hosts)
-    made = deployed.deployment(deployed.spec(ExistingServers(ids, "root", job["host_key"])))
+    made = deployed.deployment(deployed.spec(ExistingServers(ids, "root", job["host_key"]), service=service))
     store.add(made, {"env": {}, "private_key": pathlib.Path(job["key"]).read_text()})
     for number, (id, host) in enumerate(zip(ids, hosts, strict=True)):
         store.set_target(made.id, number, server_id=id, address=host)
@@ -51,7 +51,7 @@ def artifact(job: dict) -> tuple[pathlib.Path, str]:
 def deploy(work: Work, job: dict, path: pathlib.Path, sha256: str) -> None:
     def one(number: int) -> None:
         layout = recipe.Layout(f"{job['folder']}/{work.target(number).address}", "hello", "1")
-        work.run("upload", number, recipe.unpack(layout, sha256, TIMEOUT), path)
+        work.run("upload", number, recipe.unpack(layout, sha256, 5, TIMEOUT), path)
         work.run("setup", number, recipe.Command("the command", ("true",), TIMEOUT))
 
     threads = min(work.spec.replicas, work.conf.engine.max_servers)
@@ -71,10 +71,10 @@ def main() -> None:
         (pathlib.Path(job["folder"]) / host / "hello/releases/1").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         state = pathlib.Path(name)
-        first = prepared(job, job["hosts"][:1], state)
+        first = prepared(job, "first", job["hosts"][:1], state)
         with contextlib.closing(first):
             first.ask(0, recipe.Command("warm up", ("true",), TIMEOUT))
-        work = prepared(job, job["hosts"], state)
+        work = prepared(job, "hello", job["hosts"], state)
         began, used = time.monotonic(), cpu()
         deploy(work, job, path, sha256)
         print("MEASURED", json.dumps([time.monotonic() - began, cpu() - used]))
