@@ -296,9 +296,9 @@ def measured(tool: Tool, bin: pathlib.Path, made: Farm) -> Run:
 class _Memory:
     """Looks every 0.2 s, in a thread: seldom, since each look takes processor time from what is measured."""
 
-    def __init__(self, session: int):
+    def __init__(self, pid: int):
         self.most = 0.0
-        self._session = session
+        self._pid = pid
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -312,14 +312,26 @@ class _Memory:
 
     def _run(self) -> None:
         while not self._end.wait(0.2):
-            self.most = max(self.most, sum(map(self._pss, pathlib.Path("/proc").glob("[0-9]*"))))
+            self.most = max(self.most, sum(map(_pss, self._processes())))
 
-    def _pss(self, process: pathlib.Path) -> float:
-        with contextlib.suppress(OSError, IndexError):
-            if int((process / "stat").read_text().rpartition(")")[2].split()[3]) == self._session:
-                rollup = (process / "smaps_rollup").read_text()
-                return int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1]) / 1024
-        return 0.0
+    def _processes(self) -> set[int]:
+        """It and all that it started."""
+        parents = {}
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, IndexError):
+                parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+        found = {self._pid}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return found
+
+
+def _pss(pid: int) -> float:
+    """MiB."""
+    with contextlib.suppress(OSError, TypeError):
+        rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1]) / 1024
+    return 0.0
 
 
 def compared(count: int, runs: int, tools: list[Tool]) -> None:
