@@ -333,7 +333,11 @@ def register(conf: cfg.ConfigOpts) -> None:
         else:
             conf.register_opts(opts, group)
     log.register_options(conf)
-    quiet = [f"{name}=WARN" for name in ("paramiko", "alembic", "barbicanclient", "_granian", "openstack")]
+    # novaclient's debug messages have the user data, and in it the host's private key
+    quiet = [
+        f"{name}=WARN"
+        for name in ("novaclient", "paramiko", "alembic", "barbicanclient", "_granian", "openstack")
+    ]
     log.set_defaults(default_log_levels=log.get_default_log_levels() + quiet)
     conf.register_opts(db_options.database_opts, "database")
     loading.register_auth_conf_options(conf, _AUTH)

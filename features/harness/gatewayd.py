@@ -92,6 +92,11 @@ class Gatewayd:
             time.sleep(0.2)
 
     @property
+    def pid(self) -> int:
+        """Of its first process, which is its process group's number, too."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

@@ -1,5 +1,6 @@
 """Sessions and Cloud against OpenStack's HTTP: Keystone by its own fixtures, the others as they answer."""
 
+import base64
 import json
 import uuid
 
@@ -351,3 +352,17 @@ def test_what_cannot_be_kept_is_deleted_again(cloud_api, sessions, by_credential
     with pytest.raises(Exception, match="UNIQUE"):
         sessions.create_trust(by_credential, "user", PROJECT, ["member"])
     assert deletion.called
+
+
+def test_user_data_is_in_no_log_also_with_debug(cloud_api, cloud, sessions, caplog):
+    """In it is the private key of the host."""
+    for pair in sessions._conf.default_log_levels:
+        name, _, level = pair.partition("=")
+        caplog.set_level(level, logger=name)
+    caplog.set_level("DEBUG")
+    cloud_api.post(f"{NOVA}/servers", json={"server": {"id": str(uuid.uuid4())}}, status_code=202)
+    cloud.boot(ServerSpec("web", "f", "i", "n", user_data="planted-secret"))
+    sent = cloud_api.last_request.json()["server"]["user_data"]
+    assert base64.b64decode(sent) == b"planted-secret"
+    assert sent not in caplog.text
+    assert "planted-secret" not in caplog.text
