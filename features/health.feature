@@ -94,3 +94,126 @@ Feature: Health checks
       | 2001:db8::9     | host_foreign | no address of a server |
       | localhost       | host_blocked | 127.0.0.0/8            |
       | 169.254.169.254 | host_blocked | 169.254.0.0/16         |
+
+  Scenario: The last readings are kept
+    Given a web service diary whose health check is answered 200
+    When a member registers diary with the check {"interval": 0.3, "timeout": 2, "body": "well"}
+    Then soon "readings" of GET /registry/service/diary-0/readings are 10
+    And each of "readings" has ok, output, at and latency
+    And "readings.0.output" is "200 OK"
+    And "check.interval" is 0.3
+    And "check.body" is "well"
+    And "status" is "passing"
+    When the health check of diary is answered 500 from now on
+    Then soon "status" of GET /registry/service/diary-0/readings is "critical"
+    And soon "readings.9.output" of GET /registry/service/diary-0/readings is "500 Internal Server Error"
+    And "readings" are 10
+    When a member calls GET /registry/service/diary-7/readings
+    Then the error is 404 gateway.registry.instance_not_found
+    When a member calls GET /registry/service/diary/readings
+    Then the error is 404 gateway.registry.instance_not_found
+
+  @aio
+  Scenario: Another project's readings are not there
+    Given a web service secret whose health check is answered 200
+    When a stranger registers secret
+    And a member calls GET /registry/service/secret-0/readings
+    Then the error is 404 gateway.registry.instance_not_found
+    When a member calls PUT /registry/service/secret-0/heartbeat
+      """
+      {}
+      """
+    Then the error is 404 gateway.registry.instance_not_found
+
+  Scenario: So many failures in a row until a warning, so many until critical, so many answers until it is believed
+    Given a web service calm whose health check is answered 200
+    When a member registers calm with the check {"interval": 2, "failures_before_warning": 2, "failures_before_critical": 3, "success_before_passing": 2}
+    And the health check of calm is answered 500 from now on
+    Then soon "status" of GET /registry/service/calm-0 is "warning"
+    And the last readings of calm-0 are 2 failures
+    And soon "status" of GET /registry/service/calm-0 is "critical"
+    And the last readings of calm-0 are 3 failures
+    When the health check of calm is answered 200 from now on
+    Then soon "status" of GET /registry/service/calm-0 is "passing"
+    And the last readings of calm-0 are 2 successes
+
+  Scenario: An instance that reports by itself
+    Given a web service pulse whose health check is answered nothing
+    When a member registers pulse with the check {"kind": "ttl", "interval": 2}
+    Then the answer is 201
+    And soon "status" of GET /registry/service/pulse-0 is "critical"
+    And "output" is "no heartbeat for 2 s"
+    When a member calls PUT /registry/service/pulse-0/heartbeat
+      """
+      {}
+      """
+    Then the answer is 200
+    And "status" is "OK"
+    And soon "status" of GET /registry/service/pulse-0 is "passing"
+    When a member calls PUT /registry/service/pulse-0/heartbeat
+      """
+      {"status": "critical", "output": "disk full"}
+      """
+    Then soon "output" of GET /registry/service/pulse-0 is "disk full"
+    And "status" is "critical"
+
+  Scenario Outline: A heartbeat that is none
+    Given a web service lively whose health check is answered 200
+    When a member registers lively with the check <check>
+    And <who> calls PUT /registry/service/<name>/heartbeat
+      """
+      <body>
+      """
+    Then the error is <error>
+
+    Examples:
+      | check                           | who      | name      | body                  | error                                     |
+      | {}                              | a member | lively-0  | {}                    | 409 gateway.registry.not_ttl              |
+      | {"kind": "ttl", "interval": 60} | a member | lively-9  | {}                    | 404 gateway.registry.instance_not_found   |
+      | {"kind": "ttl", "interval": 60} | a member | lively-0  | {"status": "warm"}    | 400 gateway.request.invalid               |
+      | {"kind": "ttl", "interval": 60} | a member | lively-0  | {"output": 7}         | 400 gateway.request.invalid               |
+      | {"kind": "ttl", "interval": 60} | a member | lively-0  | {"mood": "good"}      | 400 gateway.request.invalid               |
+      | {"kind": "ttl", "interval": 60} | a member | lively-0  | alive                 | 400 gateway.request.json                  |
+      | {"kind": "ttl", "interval": 60} | nobody   | lively-0  | {}                    | 401 gateway.auth.token                    |
+
+  Scenario: When most fail together, the network is suspected first
+    Given a gateway of the scenario's own with [monitor] brake_minimum = 5
+    And 6 web services fleet whose health checks are answered 200
+    When a member registers each of fleet with the check {"interval": 1, "timeout": 1, "failures_before_critical": 2, "deregister_after": 60}
+    And the health checks of 4 of fleet are answered 500 from now on
+    Then soon 4 of fleet are critical
+    And soon of 60 calls of GET /registry/service/types/fleet/best all 6 are named, and 4 say that they are held
+    And "held" of GET /registry/service/fleet-0/readings is true
+    And "held" of GET /registry/service/fleet-5/readings is false
+    When the health checks of 2 of fleet are answered 200 from now on
+    Then soon 2 of fleet are critical
+    And soon of 60 calls of GET /registry/service/types/fleet/best all 4 are named, and 0 say that they are held
+
+  Scenario: While the monitor does not reach its reference nobody is taken for dead
+    Given a web service beacon whose health check is answered 200
+    And a gateway of the scenario's own with [monitor] reference = {here}:{beacon_port}
+    And a web service lone whose health check is answered 200
+    When a member registers lone with the check {"interval": 1, "timeout": 1, "failures_before_critical": 1}
+    And the health check of lone is answered 500 from now on
+    Then soon GET /registry/service/types/lone/best answers 503
+    When the web service beacon stops
+    Then soon GET /registry/service/types/lone/best answers 200
+    And "held" is true
+    And "status" is "critical"
+
+  Scenario Outline: A reference that is none
+    When I start a gatewayd with [monitor] <option> = <value>
+    Then it ends with 1 and says "<option>"
+
+    Examples:
+      | option      | value   |
+      | reference   | here    |
+      | brake_share | 1.5     |
+
+  Scenario: Who stays critical is removed
+    Given a web service ghost whose health check is answered 200
+    When a member registers ghost with the check {"interval": 1, "timeout": 1, "failures_before_critical": 1, "deregister_after": 60}
+    And the web service ghost stops
+    Then soon "status" of GET /registry/service/ghost-0 is "critical"
+    And "output" is "connection refused"
+    And within 90 seconds GET /registry/service/ghost-0 is answered 404

@@ -263,6 +263,16 @@ class Gateway:
         """{"instance", "change": "removed", "index"}"""
         return self._json("DELETE", _path("/registry/service", name))
 
+    def readings(self, name: str) -> dict:
+        """{"name", "status", "since", "held", "check": {…}, "readings": [{"ok", "output", "at", "latency"}]},
+        the newest first."""
+        return self._json("GET", _path("/registry/service", name, "readings"))
+
+    def heartbeat(self, name: str, *, status: str = "passing", output: str | None = None) -> dict:
+        """For an instance with a ttl check: it lives, or says that it is critical."""
+        body = {"status": status} if output is None else {"status": status, "output": output}
+        return self._json("PUT", _path("/registry/service", name, "heartbeat"), json=body)
+
     # HTTP
 
     def _events(self, path: str, query: dict[str, str], last: str) -> Iterator[tuple[str, dict]]:

@@ -276,11 +276,48 @@ _dns = [
     cfg.IntOpt("max_connections", default=100, min=1, help="TCP connections at the same time."),
 ]
 
+
+def _place(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return text
+
+
 _monitor = [
-    cfg.IntOpt("max_checks", default=256, min=1, help="Health checks under way at the same time."),
+    cfg.IntOpt("max_checks", default=16384, min=1, help="Health checks under way at the same time."),
     cfg.IntOpt("max_tunnelled", default=16, min=1, help="Of them through jump hosts; each takes a thread."),
     cfg.FloatOpt("refresh_interval", default=0.25, min=0.05, help="Seconds between looks for new instances."),
     cfg.BoolOpt("verify_tls", default=False, help="Verify the certificates of https instances."),
+    cfg.FloatOpt(
+        "brake_share",
+        default=0.5,
+        min=0,
+        max=1,
+        help="When more than this share of a project's instances fail together, none is removed, and `best` "
+        "goes on with those that were good before.",
+    ),
+    cfg.IntOpt("brake_minimum", default=5, min=1, help="Instances of a project from which on that holds."),
+    cfg.FloatOpt(
+        "brake_window", default=60, min=1, help="Seconds within which those begin to fail that fail together."
+    ),
+    cfg.FloatOpt(
+        "brake_patience", default=600, min=1, help="Seconds after which even those are believed to be dead."
+    ),
+    cfg.ListOpt(
+        "reference",
+        default=[],
+        item_type=_place,
+        help="HOST:PORT of places that the monitor can reach by TCP whenever its network works. While it "
+        "reaches none of them nothing is removed, and `best` goes on as with the brake. Default: not looked "
+        "at.",
+    ),
+    cfg.FloatOpt(
+        "outage",
+        default=10,
+        min=1,
+        help="Seconds without the database, after which failures count again only one interval later.",
+    ),
 ]
 
 _secrets = [
@@ -344,11 +381,19 @@ def register(conf: cfg.ConfigOpts) -> None:
     conf.set_default("connection", "sqlite:///$state_path/gateway.db", "database")
 
 
+def _check(conf: cfg.ConfigOpts) -> None:
+    """oslo.config looks at a value when it is first asked for, which is too late to say that it is wrong."""
+    for group, opts in _GROUPS.items():
+        for opt in opts:
+            getattr(conf if group == "DEFAULT" else conf[group], opt.dest)
+
+
 def load(argv: Sequence[str], config_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
     """The configuration of one process, from the command line and the files; raises oslo_config errors."""
     conf = cfg.ConfigOpts()
     register(conf)
     conf(list(argv), project="gateway", default_config_files=config_files)
+    _check(conf)
     _heed_environment(conf)
     _check_projects(conf)
     return conf

@@ -25,6 +25,7 @@ from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
 from gateway.deploy.engine import Engine
+from gateway.deploy.server_states import ServerStates
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweeper import Sweeper
 from gateway.deploy.tunnel import Tunnels
@@ -123,8 +124,9 @@ class MonitorRole(UntilStopped):
     name = "monitor"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
+        servers = ServerStates(built.deployments, built.sessions)
         with contextlib.closing(Tunnels(self._conf, built.deployments)) as tunnels:
-            Monitor(self._conf, built.registry, tunnels.read).run(stop)
+            Monitor(self._conf, built.registry, {"tunnel": tunnels.read}, servers).run(stop)
 
 
 class RpcRole(UntilStopped):

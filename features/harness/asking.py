@@ -1,7 +1,10 @@
 """The call that a step makes, and what stands where in its answer."""
 
+import time
+
 import requests
 
+SOON = 60  # seconds: three checks that fail, ten seconds apart, and some slack
 _MAKING = ("/v1/servers", "/v1/deployments")
 
 
@@ -34,3 +37,11 @@ def found(answer, place: str):
         except (KeyError, IndexError, TypeError, ValueError):
             raise AssertionError(f"the answer has no {place!r}: {answer.text}") from None
     return value
+
+
+def soon(context, path, is_so) -> None:
+    """Asks GET until ``is_so(answer)``."""
+    deadline = time.monotonic() + SOON
+    while not is_so(call(context, "a member", "GET", path)):
+        assert time.monotonic() < deadline, f"{path}: {context.answer.status_code} {context.answer.text}"
+        time.sleep(0.5)

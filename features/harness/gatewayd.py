@@ -44,6 +44,8 @@ class Gatewayd:
             # of what never gets healthy a scenario need not wait for the default's two minutes
             "deploy": {"max_artifact": MAX_ARTIFACT, "healthy_timeout": 40},
             # the services that scenarios register are on this machine
+            # so many of them end with their scenarios that a brake would hold them
+            "monitor": {"brake_minimum": 1000},
             "registry": {"allowed_networks": f"{address_here()},{_AIO_NETWORKS}"},
             "keystone_authtoken": _service_user(),
         }

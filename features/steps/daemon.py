@@ -9,6 +9,7 @@ import time
 from behave import given, then, when
 from harness.asking import call
 from harness.gatewayd import Gatewayd
+from harness.names import filled
 from harness.own import own_gateway
 
 _BEGINS_IN = 300
@@ -21,7 +22,7 @@ def stepown_gateway(context):
 
 @given("a gateway of the scenario's own with [{section:w}] {option:w} = {value}")
 def step_own_gateway_with(context, section, option, value):
-    own_gateway(context, {section: {option: value}})
+    own_gateway(context, {section: {option: filled(value, context.names)}})
 
 
 @given("a gateway of the scenario's own with these options")

@@ -6,10 +6,8 @@ import time
 import urllib.parse
 
 from behave import given, then, when
-from harness.asking import call, found
+from harness.asking import SOON, call, found, soon
 from harness.web import WebService
-
-_SOON = 60  # seconds: three checks that fail, ten seconds apart, and some slack
 
 
 @given("a web service {name:w} whose health check is answered {answer}")
@@ -114,7 +112,7 @@ def step_shares(context, calls, path, first, name, second, other):
 @then("soon of {calls:d} calls of GET {path:S} {first:d} name {name:S}")
 def step_soon_share(context, calls, path, first, name):
     """Once every API process has seen it."""
-    deadline = time.monotonic() + _SOON
+    deadline = time.monotonic() + SOON
     while True:
         try:
             return _check_shares(context, calls, path, {name: first})
@@ -140,7 +138,7 @@ def _check_shares(context, calls, path, wanted):
 
 @then('soon "{place}" of GET {path:S} is "{value}"')
 def step_soon_value(context, place, path, value):
-    _soon(context, path, lambda answer: _has(answer, place, value))
+    soon(context, path, lambda answer: _has(answer, place, value))
 
 
 def _has(answer, place, value):
@@ -152,14 +150,7 @@ def _has(answer, place, value):
 
 @then("soon GET {path:S} answers {status:d}")
 def step_soon_status(context, path, status):
-    _soon(context, path, lambda answer: answer.status_code == status)
-
-
-def _soon(context, path, is_so):
-    deadline = time.monotonic() + _SOON
-    while not is_so(call(context, "a member", "GET", path)):
-        assert time.monotonic() < deadline, f"{path}: {context.answer.status_code} {context.answer.text}"
-        time.sleep(0.5)
+    soon(context, path, lambda answer: answer.status_code == status)
 
 
 @then("it has a header {header:S}")

@@ -19,6 +19,13 @@ _RULES = (
     ("gateway:deployments:delete", MEMBER, "Undeploy", "DELETE", "/v1/deployments/{id}"),
     ("gateway:registry:get", READER, "Find instances", "GET", "/registry/service/types"),
     ("gateway:registry:register", MEMBER, "Register instances", "POST", "/registry/service"),
+    (
+        "gateway:registry:heartbeat",
+        MEMBER,
+        "Report for instances",
+        "PUT",
+        "/registry/service/{instance}/heartbeat",
+    ),
     ("gateway:registry:sign", MEMBER, "Have signatures minted", "POST", "/registry/tokens"),
     ("gateway:registry:update", MEMBER, "Change instances", "PUT", "/registry/service/{instance}"),
     ("gateway:registry:remove", MEMBER, "Remove instances", "DELETE", "/registry/service/{instance}"),

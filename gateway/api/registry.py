@@ -16,12 +16,13 @@ import webob
 import webob.exc
 
 from gateway import errors
+from gateway.api import check
 from gateway.api.changes import Changes
 from gateway.api.collection import PAGE, page
-from gateway.api.expose import expose
+from gateway.api.expose import expose, isoformat
 from gateway.api.service import NEW, PART, WHOLE, change, patched, registration, replaced, service, target
 from gateway.api.signatures import Signatures
-from gateway.registry.model import Change, Instance, Status, split_name
+from gateway.registry.model import Change, Instance, Reading, Status, split_name
 from gateway.registry.query import Query
 
 _MAINTENANCE = {
@@ -41,6 +42,20 @@ _SEARCH = {
     "version": {"type": "string"},
     "health": {"enum": list(Status), "error": f"must be one of {', '.join(Status)}."},
     "tag": {"type": "string"},
+}
+
+_HEARTBEAT = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "status": {"enum": ["passing", "critical"], "error": "must be passing or critical."},
+        "output": {
+            "type": "string",
+            "pattern": r"^[^\x00]*$",
+            "maxLength": 1024,
+            "error": "must be text, at most 1024 long.",
+        },
+    },
 }
 
 _WORDS = {
@@ -98,6 +113,10 @@ class Registry:
                 methods, arguments = {"GET": self.best}, [type_]
             case ["service", "types", type_, index] if type_ and index.isdigit():
                 methods, arguments = {"GET": self.by_index}, [type_, index]
+            case ["service", name, "readings"] if name:
+                methods, arguments = {"GET": self.readings}, [name]
+            case ["service", name, "heartbeat"] if name:
+                methods, arguments = {"PUT": self.heartbeat}, [name]
             case ["service", name] if name:
                 methods, arguments = self._on_instance(), [name]
             case ["service", name, "maintenance"] if name:
@@ -179,6 +198,24 @@ class Registry:
         """Says which of the project's servers has an address."""
         return lambda address: self._sessions.user(context.auth).server_at(address)
 
+    @expose(policy="gateway:registry:get")
+    def readings(self, name, context):
+        instance = self._registry.instance(context.project_id, *_split(name))
+        return {
+            "name": instance.name,
+            "status": instance.health.status,
+            "since": isoformat(instance.health.since),
+            "held": instance.health.held,
+            "check": check.shown(instance.check, instance.proto),
+            "readings": [_reading(reading) for reading in self._registry.last_readings(instance)],
+        }
+
+    @expose(policy="gateway:registry:heartbeat", body=_HEARTBEAT)
+    def heartbeat(self, name, context, body):
+        ok, output = body.get("status", "passing") == "passing", body.get("output", "heartbeat")
+        self._registry.beat(context.project_id, *_split(name), ok, output)
+        return {"status": "OK", "message": "OK", "instance": name}
+
     def _instance(self, context, name: str) -> dict:
         return service(self._registry.instance(context.project_id, *_split(name)))
 
@@ -194,6 +231,15 @@ def _split(name: str) -> tuple[str, int]:
 
 def _changed(instance: Instance, changed: bool) -> dict:
     return change(instance.name, Change.CHANGED if changed else None, instance.index)
+
+
+def _reading(reading: Reading) -> dict:
+    return {
+        "ok": reading.ok,
+        "output": reading.output,
+        "at": isoformat(reading.at),
+        "latency": round(reading.latency, 6),
+    }
 
 
 def _for_method(methods: dict[str, Any], method: str):

@@ -37,6 +37,8 @@ PATCH    /registry/service/{instance}                     change what is given
 DELETE   /registry/service/{instance}                     remove it
 PUT      /registry/service/{instance}/maintenance         take it out, or let it in again
 GET      /registry/service                                search instances
+GET      /registry/service/{instance}/readings            its check and the last readings
+PUT      /registry/service/{instance}/heartbeat           it reports that it lives
 POST     /registry/service                                register an instance
 POST     /registry/tokens                                 a signature for one that registers itself
 GET      /registry/facades/http_sd                        targets for Prometheus

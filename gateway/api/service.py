@@ -4,6 +4,7 @@ Ports and weights come as numbers or as text, and go out as numbers, as they do 
 fields an instance says ``name``, ``version``, ``tags`` and how it is: ``status`` (passing, warning, critical,
 maintenance), ``output`` (what its last check saw), ``since`` (when the status began) and ``reason`` (of its
 maintenance); ``index``, of its last change; ``deployment``, the id of the one that it belongs to, or null.
+``held`` is true, and only there, where it fails but is taken for good, because too many fail together.
 """
 
 import dataclasses
@@ -147,6 +148,7 @@ def service(instance: Instance) -> dict:
         "reason": instance.reason,
         "index": instance.index,
         "deployment": instance.deployment_id,
+        **({"held": True} if instance.health.held else {}),
     }
 
 

@@ -136,6 +136,19 @@ class Servers:
         )
 
     @translated("server")
+    def statuses(self, ids: Iterable[str]) -> dict[str, str | None]:
+        """Nova's status of each; None: it is gone. One listing tells, and only what is not in it is asked for
+        by itself: who answers 404 to everything is not Nova."""
+        listed = {raw["id"]: raw["status"] for raw in self._details()}
+        return {id: listed[id] if id in listed else self._status(id) for id in ids}
+
+    def _status(self, id: str) -> str | None:
+        try:
+            return self._nova.servers.get(id).status
+        except nova_exceptions.NotFound:
+            return None
+
+    @translated("server")
     def console_log(self, id: str, lines: int | None = None) -> str:
         """What the guest printed on its serial console, the last ``lines`` of it."""
         return str(self._nova.servers.get_console_output(id, length=lines))

@@ -127,7 +127,8 @@ def admit(work: Work, number: int, release: Release, passed_at: float | None) ->
     for position, weight in enumerate(weights):
         if position:
             work.wait(work.spec.update.ramp / len(weights))
-        work.registry.amend(*instance.key, health=health if position == 0 else None, **fields, weight=weight)
+        told = health if position == 0 else None
+        work.registry.amend(*instance.key, health=told, owner=None, **fields, weight=weight)
     return instance.name
 
 

@@ -21,6 +21,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*[a-zA-Z](?:[a-zA-Z0-9-]{{0,61}}[a-zA-Z0-9])?")
 _MAX_NAME = 64
+_REMEMBERED = 65536  # hosts: each is looked at again and again
 _PATIENCE = 5.0  # seconds
 
 _resolvers = concurrent.futures.ThreadPoolExecutor(16, "resolve")  # getaddrinfo cannot be given up
@@ -34,8 +35,9 @@ class Guard:
     def __init__(self, conf: cfg.ConfigOpts):
         self._blocked = [ipaddress.ip_network(network) for network in conf.registry.blocked_networks]
         self._allowed = [ipaddress.ip_network(network) for network in conf.registry.allowed_networks]
+        self.blocking = functools.lru_cache(_REMEMBERED)(self._blocking)
 
-    def blocking(self, address: Address) -> Network | None:
+    def _blocking(self, address: Address) -> Network | None:
         """The blocked network that it is in."""
         return next((network for network in self._blocked if address in network), None)
 
@@ -44,6 +46,7 @@ class Guard:
         return any(address in network for network in self._allowed)
 
 
+@functools.lru_cache(_REMEMBERED)
 def parse(host: str) -> Address | str:
     """An address in its one canonical form, or a host name in lower case. Raises ValueError."""
     try:

@@ -81,12 +81,14 @@ class Reading:
 
 @dataclasses.dataclass(frozen=True)
 class Health:
-    """What the readings add up to. ``streak`` counts the last readings alike, negative when they failed."""
+    """What the readings add up to. ``streak`` counts the last readings alike, negative when they failed.
+    ``held``: it fails, but so many do that it is taken for as good as before (gateway.registry.brake)."""
 
     status: Status = Status.PASSING
     streak: int = 0
     output: str = ""
     since: float = 0.0
+    held: bool = False
 
 
 class Key(NamedTuple):
@@ -190,7 +192,7 @@ def judge(health: Health, check: Check, reading: Reading) -> Health:
     elif not reading.ok and status is Status.PASSING and -streak >= check.failures_before_warning:
         status = Status.WARNING
     since = health.since if status is health.status else reading.at
-    return Health(status, streak, reading.output, since)
+    return Health(status, streak, reading.output, since, health.held)
 
 
 def split_name(name: str) -> tuple[str, int]:

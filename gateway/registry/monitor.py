@@ -3,137 +3,235 @@
 import asyncio
 import collections
 import concurrent.futures
+import dataclasses
 import logging
-import random
+import resource
 import threading
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+import uvloop
 from oslo_config import cfg
 
-from gateway.registry import checks
-from gateway.registry.model import Instance, Key, Reading
+from gateway.registry import brake, checks, guard
+from gateway.registry.ledger import Circumstances, Ledger
+from gateway.registry.model import Instance, Key, Kind, Reading
 from gateway.registry.registry import Registry
-from gateway.registry.snapshot import View
+from gateway.registry.schedule import Schedule
+from gateway.registry.snapshot import ServiceType, View
 
 LOG = logging.getLogger(__name__)
 
 _MAX_WAITING = 100_000  # readings that wait for a slow database; the oldest are dropped beyond
 _RECORD_EVERY = 0.05  # seconds; what was read meanwhile is recorded in one go
+_SETTLE_EVERY = 1.0
+_KEEP_EVERY = 2.0  # seconds; the readings of that time are written together, for people to look at
 _RETRY_AFTER = 1.0  # seconds, after an error
 _NOTICE_STOP = 0.1  # seconds
 _FORGET_EVERY = 60.0  # seconds between looks for changes that need not be kept
 _RENEW_EVERY = 10.0  # seconds between looks for signatures that grow old
+_STALLED = 5.0  # seconds that this process did nothing at all: the machine slept
+_REFERENCE_TIMEOUT = 2.0  # seconds
+_NOVA_INTERVAL = 10.0  # seconds between questions about the same server
+_NOVA_BATCH = 1000  # instances asked about at once
+_BEATS_AGAIN = 0.5  # seconds; heartbeats written later than another process's newer ones
 
-Tunnelled = Callable[[Instance], Awaitable[Reading]]
+#: A check that ``checks`` does not make. What it raises is a fault of ours: nothing is said of the instance.
+Probe = Callable[[Instance], Awaitable[Reading]]
+#: Nova's status of the instances' servers by key; None: there is no such server. What Nova does not tell is
+#: left out.
+Servers = Callable[[Sequence[Instance]], Mapping[Key, str | None]]
 
 
 class Monitor:
-    """``run`` blocks its thread. The database is only touched in a thread of its own: a slow one delays the
-    readings, not the checks."""
+    """``run`` blocks its thread. The database is only touched in threads of its own: a slow one delays the
+    readings, not the checks. ``probes``: of checks that the registry cannot make, by their kinds,
+    and ``tunnel``; ``servers``: asked about instances that fail, where they belong to a deployment."""
 
-    def __init__(self, conf: cfg.ConfigOpts, registry: Registry, tunnelled: Tunnelled | None = None):
-        """``tunnelled`` makes the checks that say so; None: there are none."""
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        registry: Registry,
+        probes: Mapping[str, Probe] | None = None,
+        servers: Servers | None = None,
+    ):
         self._conf = conf
         self._registry = registry
-        self._tunnelled = tunnelled
+        self._probes = probes or {}
+        self._servers = servers
 
     def run(self, stop: threading.Event) -> None:
         """Checks until ``stop`` is set, and returns within about a second of that."""
-        asyncio.run(_Round(self._conf, self._registry, self._tunnelled).run(stop))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._run(stop))
+
+    async def _run(self, stop: threading.Event) -> None:
+        await _Round(self._conf, self._registry, self._probes, self._servers).run(stop)
 
 
 class _Round:
-    """What one ``run`` has under way: a task for each instance, so that no two checks of one ever overlap."""
+    """What one ``run`` has under way."""
 
-    def __init__(self, conf: cfg.ConfigOpts, registry: Registry, tunnelled: Tunnelled | None):
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        registry: Registry,
+        probes: Mapping[str, Probe],
+        servers: Servers | None,
+    ):
         self._conf = conf.monitor
+        self._guard = guard.Guard(conf)
         self._registry = registry
-        self._tunnelled = tunnelled
-        self._slots = asyncio.Semaphore(conf.monitor.max_checks)
-        self._watches: dict[Key, tuple[Instance, asyncio.Task]] = {}
+        self._probes = probes
+        self._servers = servers
+        self._schedule = Schedule(self._check, min(conf.monitor.max_checks, _descriptors() - 100))
         self._followed: View | None = None
         self._readings: collections.deque[tuple[Key, Reading]] = collections.deque(maxlen=_MAX_WAITING)
-        self._thread = concurrent.futures.ThreadPoolExecutor(1, "monitor-database")
+        self._kept: collections.deque[tuple[Key, Reading]] = collections.deque(maxlen=_MAX_WAITING)
+        self._gone: list[Key] = []
+        self._swept = False
+        self._beats: dict[Key, float] = {}  # when each reported last
+        self._around = Circumstances(resumed_at=time.time())
+        self._states: dict[Key, str] = {}  # of servers that do not run, as Nova says
+        self._suspects: dict[Key, tuple[Instance, float]] = {}  # those that fail, and when to ask Nova next
+        self._ledger: Ledger | None = None
+        # judging, keeping, asking Nova: none waits for the other
+        self._threads = {
+            name: concurrent.futures.ThreadPoolExecutor(1, f"monitor-{name}")
+            for name in ("judge", "keep", "nova")
+        }
 
     async def run(self, stop: threading.Event) -> None:
-        ours = [
-            asyncio.create_task(self._again(self._follow, self._conf.refresh_interval)),
-            asyncio.create_task(self._again(self._record, _RECORD_EVERY)),
-            asyncio.create_task(self._again(self._renew, _RENEW_EVERY)),
-            asyncio.create_task(self._again(self._forget, _FORGET_EVERY)),
-        ]
+        tasks = [asyncio.create_task(work) for work in self._works()]
+        beat = time.monotonic()
         while not stop.is_set():
             await asyncio.sleep(_NOTICE_STOP)
-        tasks = [*ours, *(task for _, task in self._watches.values())]
+            beat, before = time.monotonic(), beat
+            if beat - before > _STALLED:
+                self._resume()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        await self._schedule.stop()
+        for thread in self._threads.values():
+            thread.shutdown(wait=False, cancel_futures=True)
+
+    def _works(self) -> Iterator:
+        yield self._again(self._follow, self._conf.refresh_interval)
+        yield self._again(self._record, _RECORD_EVERY)
+        yield self._again(self._settle, _SETTLE_EVERY)
+        yield self._again(self._keep, _KEEP_EVERY)
+        yield self._again(self._renew, _RENEW_EVERY)
+        yield self._again(self._forget, _FORGET_EVERY)
+        if self._servers is not None:
+            yield self._again(self._ask_nova, _SETTLE_EVERY)
+        if self._conf.reference:
+            yield self._again(self._look_at_reference, _SETTLE_EVERY)
 
     async def _again(self, work: Callable, pause: float) -> None:
         """Does ``work`` for ever; an error is told once, and again when it is another."""
-        told = None
+        told, failed_at = None, 0.0
         while True:
             try:
                 await work()
+                if told and time.monotonic() - failed_at > self._conf.outage:
+                    self._resume()
                 told = None
                 await asyncio.sleep(pause)
             except Exception as error:
+                if told is None:
+                    failed_at = time.monotonic()
                 if repr(error) != told:
                     LOG.exception("The monitor goes on after an error")
                 told = repr(error)
                 await asyncio.sleep(_RETRY_AFTER)
 
-    async def _in_thread(self, work: Callable, *arguments):
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+    def _resume(self) -> None:
+        LOG.warning("The monitor was cut off; failures count again after one interval")
+        self._around = dataclasses.replace(self._around, resumed_at=time.time())
+
+    async def _in_thread(self, name: str, work: Callable, *arguments):
+        return await asyncio.get_running_loop().run_in_executor(self._threads[name], work, *arguments)
+
+    # Whom to check
 
     async def _follow(self) -> None:
-        """Brings the watches in line with what is registered."""
-        view = await self._in_thread(self._registry.view)
-        if view is self._followed:
-            return
-        instances = {instance.key: instance for instance in view.instances()}
-        for key, (watched, task) in list(self._watches.items()):
-            now = instances.get(key)
-            if now is None or _target(now) != _target(watched):
-                task.cancel()
-                del self._watches[key]
-        for key, instance in instances.items():
-            if key not in self._watches:
-                self._watches[key] = instance, asyncio.create_task(self._watch(instance))
-        self._followed = view
+        """Brings the watches in line with what is registered, then takes the heartbeats."""
+        view = await self._in_thread("judge", self._registry.view)
+        if view is not self._followed:
+            for before, after in _touched(self._followed, view):
+                self._line_up(before, after)
+            self._followed = view
+        await self._listen(view)
 
-    async def _watch(self, instance: Instance) -> None:
-        """One check after the other, ``interval`` apart from start to start; the first at a random point of
-        the interval, so that instances registered together are not checked together."""
-        interval = instance.check.interval
-        clock = asyncio.get_running_loop().time
-        due = clock() + random.uniform(0, interval)  # noqa: S311 (spreads load, guards nothing)
-        while True:
-            await asyncio.sleep(due - clock())
-            async with self._slots:
-                await self._check(instance)
-            due = max(due + interval, clock())
+    async def _listen(self, view: View) -> None:
+        """Takes the heartbeats that came."""
+        newest = max(self._beats.values(), default=0.0)
+        beats = await self._in_thread("judge", self._registry.readings.beats, newest - _BEATS_AGAIN)
+        for key, beat in beats:
+            instance = view.instance(key)
+            if instance is not None and max(self._beats.get(key, 0.0), instance.created_at) < beat.at:
+                self._beats[key] = beat.at
+                self._take_beat(instance, beat)
+
+    def _line_up(self, before: ServiceType | None, after: ServiceType | None) -> None:
+        watched = before.instances if before else {}
+        wanted = after.instances if after else {}
+        for ordinal, instance in watched.items():
+            if ordinal not in wanted:
+                self._leave(instance.key)
+        for ordinal, instance in wanted.items():
+            if ordinal not in watched or _target(watched[ordinal]) != _target(instance):
+                self._schedule.watch(instance)
+
+    def _leave(self, key: Key) -> None:
+        self._schedule.leave(key)
+        for known in (self._suspects, self._states, self._beats):
+            known.pop(key, None)
+        self._gone.append(key)
+
+    def _take_beat(self, instance: Instance, beat: Reading) -> None:
+        """The next one is due an interval later, or that long after an outage of ours."""
+        if beat.at >= self._around.resumed_at:
+            self._take(instance, beat)
+        due = max(beat.at, self._around.resumed_at) + instance.check.interval
+        self._schedule.put_off(instance.key, max(0.0, due - time.time()))
+
+    # Checking
 
     async def _check(self, instance: Instance) -> None:
         try:
-            reading = await self._read(instance)
+            reading = await self._reading(instance)
         except Exception:  # a fault of ours: nothing is said of the instance
             LOG.exception("Could not check %s", instance.name)
             return
-        self._readings.append((instance.key, reading))
+        self._take(instance, reading)
 
-    async def _read(self, instance: Instance) -> Reading:
-        if instance.check.tunnel:
-            return await self._tunnelled(instance)
+    async def _reading(self, instance: Instance) -> Reading:
+        check = instance.check
+        if check.kind is Kind.TTL:
+            return Reading(False, f"no heartbeat for {check.interval:g} s", time.time())
+        probe = self._probes.get("tunnel" if check.tunnel else check.kind)
+        if probe is not None:
+            return await probe(instance)
         place = (instance.proto, instance.host, instance.port)
-        return await checks.read(*place, instance.check, self._conf.verify_tls)
+        return await checks.read(*place, check, self._conf.verify_tls, self._guard)
 
-    async def _forget(self) -> None:
-        await asyncio.to_thread(self._registry.forget_changes)
+    def _take(self, instance: Instance, reading: Reading) -> None:
+        key = instance.key
+        if reading.ok:
+            self._suspects.pop(key, None)
+            self._states.pop(key, None)
+        elif instance.deployment_id and instance.server_id:
+            self._suspects.setdefault(key, (instance, 0.0))
+            state = self._states.get(key)
+            if state is not None:
+                output = f"{_not_running(state)} ({reading.output})"
+                reading = dataclasses.replace(reading, output=output, certain=True)
+        self._readings.append((key, reading))
+        self._kept.append((key, reading))
 
-    async def _renew(self) -> None:
-        await asyncio.to_thread(self._registry.renew_signatures)  # beside the readings, which do not wait
+    # What the readings come to
 
     async def _record(self) -> None:
         waiting = list(self._readings)
@@ -141,14 +239,126 @@ class _Round:
             return
         self._readings.clear()
         try:
-            await self._in_thread(self._registry.record_all, waiting)
+            await self._in_thread("judge", self._judged().record, waiting, self._now())
         except Exception:
             newer = list(self._readings)
             self._readings.clear()
             self._readings.extend([*waiting, *newer])
             raise
 
+    async def _settle(self) -> None:
+        await self._in_thread("judge", self._judged().settle, self._now())
+
+    def _judged(self) -> Ledger:
+        if self._ledger is None:
+            conf = self._conf
+            rule = brake.Rule(conf.brake_share, conf.brake_minimum, conf.brake_window, conf.brake_patience)
+            self._ledger = Ledger(self._registry, rule)
+        return self._ledger
+
+    def _now(self) -> Circumstances:
+        return dataclasses.replace(self._around, certain=frozenset(self._states))
+
+    async def _keep(self) -> None:
+        """Drops what cannot be written: it is for people to look at, and newer ones come."""
+        readings = self._registry.readings
+        if self._followed is None:
+            return
+        if not self._swept:  # who was removed while no monitor ran
+            known = await self._in_thread("keep", readings.known)
+            self._gone += [key for key in known if self._followed.instance(key) is None]
+            self._swept = True
+        kept, gone = list(self._kept), self._gone
+        self._kept.clear()
+        self._gone = []
+        if kept:
+            await self._in_thread("keep", readings.write, kept)
+        if gone:
+            await self._in_thread("keep", readings.forget, gone)
+
+    async def _renew(self) -> None:
+        await self._in_thread("keep", self._registry.renew_signatures)
+
+    async def _forget(self) -> None:
+        await self._in_thread("keep", self._registry.forget_changes)
+
+    # What else is asked
+
+    async def _ask_nova(self) -> None:
+        """About those that fail, a bounded number at a time, and of each not more than once an interval."""
+        now = time.monotonic()
+        asked = [instance for instance, at in self._suspects.values() if at <= now][:_NOVA_BATCH]
+        for instance in asked:
+            self._suspects[instance.key] = instance, now + _NOVA_INTERVAL
+        if not asked:
+            return
+        states = await self._in_thread("nova", self._servers, asked)
+        for instance in asked:
+            if instance.key in states and instance.key in self._suspects:
+                await self._believe(instance, states[instance.key])
+
+    async def _believe(self, instance: Instance, state: str | None) -> None:
+        if state is None:
+            LOG.info("Removing %s: its server is gone from Nova", instance.name)
+            await self._in_thread("judge", self._registry.deregister, *instance.key)
+        elif state in _RUNNING:
+            self._states.pop(instance.key, None)
+        elif self._states.get(instance.key) != state:
+            self._states[instance.key] = state
+            reading = Reading(False, _not_running(state), time.time(), certain=True)
+            self._readings.append((instance.key, reading))
+
+    async def _look_at_reference(self) -> None:
+        found = await asyncio.gather(*(_reaches(place) for place in self._conf.reference))
+        if any(found):
+            if self._around.lost_at is not None:
+                LOG.warning("The monitor reaches its reference again")
+            self._around = dataclasses.replace(self._around, lost_at=None)
+        elif self._around.lost_at is None:
+            LOG.warning("The monitor reaches none of %s: nothing is removed", ", ".join(self._conf.reference))
+            self._around = dataclasses.replace(self._around, lost_at=time.time())
+
+
+#: Nova's statuses of servers on which a service may answer, or soon will.
+_RUNNING = ("ACTIVE", "BUILD", "REBOOT", "HARD_REBOOT", "PASSWORD", "REBUILD", "RESIZE", "VERIFY_RESIZE",
+            "REVERT_RESIZE", "MIGRATING", "UNKNOWN")  # fmt: skip
+
+
+def _not_running(state: str) -> str:
+    return f"its server is {state} in Nova"
+
 
 def _target(instance: Instance) -> tuple:
     """What a watch depends on; ``created_at`` tells an instance from an earlier one of the same name."""
     return (instance.proto, instance.host, instance.port, instance.check, instance.created_at)
+
+
+def _touched(before: View | None, after: View) -> Iterator[tuple[ServiceType | None, ServiceType | None]]:
+    """The types of which an instance was added, changed or removed, as they were and as they are."""
+    earlier = before.projects if before else {}
+    for project_id in earlier.keys() | after.projects.keys():
+        old, new = earlier.get(project_id, {}), after.types(project_id)
+        if old is not new:
+            yield from (
+                (old.get(type), new.get(type))
+                for type in old.keys() | new.keys()
+                if old.get(type) is not new.get(type)
+            )
+
+
+async def _reaches(place: str) -> bool:
+    host, _, port = place.rpartition(":")
+    try:
+        async with asyncio.timeout(_REFERENCE_TIMEOUT):
+            _reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except OSError:
+        return False
+    writer.transport.abort()
+    return True
+
+
+def _descriptors() -> int:
+    """As many files as the system lets this process have: each check under way needs one."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else 1_000_000

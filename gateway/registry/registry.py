@@ -23,10 +23,10 @@ from gateway.registry.model import (
     Reading,
     Registration,
     Status,
-    judge,
     split_name,
 )
 from gateway.registry.query import Query
+from gateway.registry.readings import Readings
 from gateway.registry.signature import Signer, Token, claimed, fingerprint
 from gateway.registry.snapshot import ServiceType, Snapshot, View
 from gateway.registry.store import RegistryStore
@@ -54,7 +54,6 @@ class Registry:
         self._balancer = balance.BALANCERS[conf.registry.balancer]
         self._balances: dict[tuple[str, str], balance.State] = {}
         self._balancing = threading.Lock()
-        self._counted: dict[Key, Health] = {}
 
     # Writing
 
@@ -383,6 +382,23 @@ class Registry:
             return False
         return True
 
+    # Readings and heartbeats
+
+    def last_readings(self, instance: Instance) -> list[Reading]:
+        """The newest first, ten at most."""
+        return self._store.readings.last(instance.key, instance.created_at)
+
+    def beat(self, project_id: str, type: str, ordinal: int, ok: bool, output: str) -> None:
+        """An instance with a ttl check says how it is. Raises NotFound, and Conflict for another check."""
+        instance = self.instance(project_id, type, ordinal)
+        if instance.check.kind is not Kind.TTL:
+            raise errors.Conflict(
+                "gateway.registry.not_ttl",
+                f"{instance.name} is checked by {instance.check.what(instance.proto)}; only those with a ttl "
+                "check send heartbeats.",
+            )
+        self._store.readings.beat(instance.key, Reading(ok, output, time.time()))
+
     # For the monitor
 
     def forget_changes(self) -> int:
@@ -390,38 +406,19 @@ class Registry:
         kept = self._conf.registry
         return self._store.forget_changes(kept.max_changes, time.time() - kept.changes_kept_for)
 
+    @property
+    def readings(self) -> Readings:
+        return self._store.readings
+
     def view(self) -> View:
         """Every instance of every project."""
         return self._snapshot.view()
 
-    def record(self, key: Key, reading: Reading) -> None:
-        self.record_all([(key, reading)])
-
-    def record_all(self, readings: Sequence[tuple[Key, Reading]]) -> None:
-        """What the monitor has seen, in its order; one thread at a time. Written only where the status or the
-        output changes, with a ``changed`` row; counts in between live here. Raises the database's errors, and
-        may then be called with the same readings again."""
-        view = self._snapshot.view()
-        judged: dict[Key, Health] = {}
-        for key, reading in readings:
-            instance = view.instance(key)
-            if instance is not None and _is_about(instance, reading):
-                before = judged.get(key) or self._health(instance)
-                judged[key] = judge(before, instance.check, reading)
-        updates = [(view.instance(key), health) for key, health in judged.items()]
-        updates = [(instance, health) for instance, health in updates if _differ(instance.health, health)]
-        if updates:
-            self._store.update_health(updates, time.time())
-            view = self._snapshot.refresh()
-            self._counted = {key: health for key, health in self._counted.items() if view.instance(key)}
-        self._counted.update(judged)
-
-    def _health(self, instance: Instance) -> Health:
-        """The newest count; what stands in the database when someone else has changed the status since."""
-        counted = self._counted.get(instance.key, instance.health)
-        written = instance.health
-        same = (counted.status, counted.since) == (written.status, written.since)
-        return counted if same else written
+    def update_health(self, updates: Sequence[tuple[Instance, Health]]) -> View:
+        """Writes each, with a ``changed`` row, unless the instance was changed by someone else meanwhile.
+        Returns what there is then. Raises the database's errors."""
+        self._store.update_health(updates, time.time())
+        return self._snapshot.refresh()
 
 
 def _found(host: str) -> tuple[guard.Address | str, guard.Address]:
@@ -435,15 +432,6 @@ def _found(host: str) -> tuple[guard.Address | str, guard.Address]:
         raise errors.Invalid(
             "gateway.registry.host", f"host: the name {host} is not known ({error}).", field="host"
         ) from error
-
-
-def _is_about(instance: Instance, reading: Reading) -> bool:
-    """Not of an earlier instance of that name, nor begun before its health was last told or changed."""
-    return reading.at - reading.latency >= max(instance.created_at, instance.health.since)
-
-
-def _differ(before: Health, after: Health) -> bool:
-    return (before.status, before.output) != (after.status, after.output)
 
 
 def _told(before: Health, health: Health | None) -> Health:

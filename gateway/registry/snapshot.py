@@ -50,6 +50,11 @@ class View:
         ]
 
 
+def _may_be_best(instance: Instance) -> bool:
+    health = instance.health
+    return (health.status is Status.PASSING or health.held) and instance.weight > 0
+
+
 def _changed_type(known: ServiceType, touched: Mapping[int, Instance | None]) -> ServiceType:
     """Costs a copy of two dicts and what was touched."""
     instances, weights = dict(known.instances), dict(known.weights)
@@ -59,7 +64,7 @@ def _changed_type(known: ServiceType, touched: Mapping[int, Instance | None]) ->
             instances.pop(ordinal, None)
         else:
             instances[ordinal] = instance
-            if instance.health.status is Status.PASSING and instance.weight > 0:
+            if _may_be_best(instance):
                 weights[ordinal] = instance.weight
     if touched.keys() - known.instances.keys():
         instances = dict(sorted(instances.items()))

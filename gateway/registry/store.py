@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from gateway import errors
 from gateway.db import Database, metadata
 from gateway.registry.model import Change, Check, Entry, Health, Instance, Key, Registration, Status
+from gateway.registry.readings import Readings
 
 _ID = sa.String(36)
 
@@ -33,6 +34,7 @@ _instances = sa.Table(
     sa.Column("streak", sa.Integer, nullable=False),
     sa.Column("output", sa.Text, nullable=False),
     sa.Column("since", sa.Double, nullable=False),
+    sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("weight", sa.Integer, nullable=False),
     sa.Column("signature", sa.Text, nullable=False),
     sa.Column("version", sa.String(64), nullable=False),
@@ -80,6 +82,7 @@ class RegistryStore:
 
     def __init__(self, database: Database):
         self._database = database
+        self.readings = Readings(database)
 
     def index(self) -> int:
         """The index of the last change: one row, read by its key."""
@@ -236,7 +239,7 @@ def _read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[
 
 def _instance(row: sa.Row) -> Instance:
     fields = dict(row._mapping)
-    status, *rest = (fields.pop(name) for name in ("status", "streak", "output", "since"))
+    status, *rest = (fields.pop(name) for name in ("status", "streak", "output", "since", "held"))
     fields["health"] = Health(Status(status), *rest)
     fields["routes"] = tuple(fields["routes"])
     fields["tags"] = tuple(fields["tags"])

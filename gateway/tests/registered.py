@@ -5,11 +5,15 @@ import http.server
 import pathlib
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 
 from gateway import conf as options
 from gateway import vault
 from gateway.db import Database, schema
+from gateway.registry import brake
+from gateway.registry.ledger import Ledger
+from gateway.registry.model import Key, Reading
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
 from gateway.registry.store import RegistryStore
@@ -32,6 +36,16 @@ def registry(conf) -> Registry:
     schema.upgrade(database)
     signer = Signer(conf, vault.opened(conf), database)
     return Registry(conf, RegistryStore(database), signer)
+
+
+_ledgers: weakref.WeakKeyDictionary[Registry, Ledger] = weakref.WeakKeyDictionary()
+_RULE = brake.Rule(share=0.5, minimum=1000, window=60, patience=600)
+
+
+def record(registry: Registry, key: Key, *readings: Reading) -> None:
+    """As the monitor does that works with this registry."""
+    ledger = _ledgers.get(registry) or _ledgers.setdefault(registry, Ledger(registry, _RULE))
+    ledger.record([(key, reading) for reading in readings])
 
 
 class Service:

@@ -183,6 +183,8 @@ CALLS = {
     "PUT /registry/service/{instance}/maintenance": lambda g: g.set_maintenance("{instance}", True, "x"),
     "GET /registry/service": lambda g: g.find_instances(),
     "POST /registry/service": lambda g: g.register({}),
+    "GET /registry/service/{instance}/readings": lambda g: g.readings("{instance}"),
+    "PUT /registry/service/{instance}/heartbeat": lambda g: g.heartbeat("{instance}"),
 }
 
 

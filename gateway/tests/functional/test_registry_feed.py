@@ -82,7 +82,7 @@ def _do(registry: Registry, project_id: str, process: int, name: str, type_: str
         return registry.deregister(*key)
     if name == "weigh":
         return _weigh(registry, key, number)
-    registry.record(key, Reading(name == "pass", f"{name} {number}", time.time()))
+    registered.record(registry, key, Reading(name == "pass", f"{name} {number}", time.time()))
     return None
 
 

@@ -46,7 +46,7 @@ def feed(registry) -> list[str]:
 
 def read_ok(registry, instance, ok: bool, output: str = "", times: int = 1):
     for _ in range(times):
-        registry.record(instance.key, Reading(ok, output, instance.created_at + 1))
+        registered.record(registry, instance.key, Reading(ok, output, instance.created_at + 1))
 
 
 # Registering
@@ -240,9 +240,9 @@ def test_what_was_under_way_while_the_health_was_told_does_not_count(registry):
     told = Health(Status.PASSING, 1, "200 OK", switched)
     registry.amend(*instance.key, health=told)
     for at, latency in ((switched - 1, 0), (switched + 1, 1.5)):
-        registry.record_all([(instance.key, Reading(False, "refused", at, latency))] * 5)
+        registered.record(registry, instance.key, *[Reading(False, "refused", at, latency)] * 5)
     assert registry.instance(*instance.key).health == told
-    registry.record(instance.key, Reading(False, "refused", switched + 1, 0.5))
+    registered.record(registry, instance.key, Reading(False, "refused", switched + 1, 0.5))
     assert registry.instance(*instance.key).health.status is Status.WARNING
 
 
@@ -362,7 +362,7 @@ def test_only_what_others_can_see_is_written(registry):
 def test_several_readings_of_one_batch_count_in_order(registry):
     (instance,) = add(registry, 1)
     at = instance.created_at
-    registry.record_all([(instance.key, Reading(False, "x", at + n)) for n in range(3)])
+    registered.record(registry, instance.key, *(Reading(False, "x", at + n) for n in range(3)))
     health = registry.instance("p", "auth", 0).health
     assert (health.status, health.since) == (Status.CRITICAL, at + 2)
     assert feed(registry)[1:] == ["auth-0 changed"]
@@ -373,8 +373,8 @@ def test_readings_of_what_is_gone_or_was_another_are_nothing(registry):
     registry.deregister(*old.key)
     read_ok(registry, old, False)
     (new,) = add(registry, 2)
-    registry.record(new.key, Reading(False, "of the old one", old.created_at))
-    registry.record(Key("q", "auth", 0), Reading(False, "", new.created_at + 1))
+    registered.record(registry, new.key, Reading(False, "of the old one", old.created_at))
+    registered.record(registry, Key("q", "auth", 0), Reading(False, "", new.created_at + 1))
     assert registry.instance("p", "auth", 0) == new
 
 
@@ -438,7 +438,9 @@ def test_the_snapshot_is_the_table(conf, registry):
             actor.amend(*numbers.choice(everyone).key, weight=numbers.randrange(3), tags=(str(port),))
         else:
             instance = numbers.choice(everyone)
-            actor.record(instance.key, Reading(numbers.random() < 0.5, str(port), instance.created_at + port))
+            registered.record(
+                actor, instance.key, Reading(numbers.random() < 0.5, str(port), instance.created_at + port)
+            )
     fresh = registered.registry(conf).view()
     for each in (registry, other):
         assert each._snapshot.refresh() == fresh
