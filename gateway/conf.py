@@ -286,7 +286,12 @@ def _place(text: str) -> str:
 
 _monitor = [
     cfg.IntOpt("max_checks", default=16384, min=1, help="Health checks under way at the same time."),
-    cfg.IntOpt("max_tunnelled", default=16, min=1, help="Of them through jump hosts; each takes a thread."),
+    cfg.IntOpt(
+        "max_tunnelled",
+        default=16,
+        min=1,
+        help="Of them through jump hosts, and as many by commands over SSH; each takes a thread.",
+    ),
     cfg.FloatOpt("refresh_interval", default=0.25, min=0.05, help="Seconds between looks for new instances."),
     cfg.BoolOpt("verify_tls", default=False, help="Verify the certificates of https instances."),
     cfg.FloatOpt(

@@ -24,12 +24,15 @@ from gateway.api.waiting import Waiting
 from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
+from gateway.deploy.command_check import Commands
 from gateway.deploy.engine import Engine
 from gateway.deploy.server_states import ServerStates
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweeper import Sweeper
 from gateway.deploy.tunnel import Tunnels
+from gateway.deploy.work import Work
 from gateway.registry import dns, rpc, trusted_keys
+from gateway.registry.model import Kind
 from gateway.registry.monitor import Monitor
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
@@ -125,8 +128,17 @@ class MonitorRole(UntilStopped):
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
         servers = ServerStates(built.deployments, built.sessions)
-        with contextlib.closing(Tunnels(self._conf, built.deployments)) as tunnels:
-            Monitor(self._conf, built.registry, {"tunnel": tunnels.read}, servers).run(stop)
+
+        def access(deployment, number):
+            work = Work(self._conf, built.deployments, built.sessions, built.registry, deployment)
+            return work.access(number)
+
+        with (
+            contextlib.closing(Tunnels(self._conf, built.deployments)) as tunnels,
+            contextlib.closing(Commands(self._conf, built.deployments, access)) as commands,
+        ):
+            probes = {"tunnel": tunnels.read, Kind.SSH: commands.read}
+            Monitor(self._conf, built.registry, probes, servers).run(stop)
 
 
 class RpcRole(UntilStopped):

@@ -5,10 +5,11 @@ import time
 import uuid
 
 import requests
-from behave import given, then
+from behave import given, then, when
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from harness import clouds
+from harness.asking import call
 from harness.names import filled
 
 
@@ -95,3 +96,11 @@ def step_other_host(context, seconds, path, status):
         good = good + 1 if is_other else 0
         assert time.monotonic() < deadline, f"after {seconds} s still {answer.status_code} {answer.text}"
         time.sleep(0.1)
+
+
+@when("{who:Who} registers port {port:d} of server {number:d} as {type:w}")
+def step_register_server(context, who, port, number, type):
+    """A connection to it is the check."""
+    place = {"host": _address(context, number), "port": port}
+    service = {"proto": "http", "type": type, **place, "check": {"kind": "tcp", "timeout": 30}}
+    call(context, who, "POST", "/registry/service", json=service)

@@ -100,3 +100,8 @@ def step_monitor_passes(context, instance):
         since = (since or time.monotonic()) if passes else None
         assert time.monotonic() < deadline, found
         time.sleep(0.2)
+
+
+@when('its server does "{command}"')
+def step_does(context, command):
+    _as_root(context, _guest(context), command)

@@ -133,7 +133,7 @@ BODY = {
                 "port": {"type": "integer", "minimum": 1, "maximum": 65535},
                 "proto": {"enum": ["http", "https"]},
                 "routes": {"type": "array", "items": {"type": "string", "pattern": "^/"}, "maxItems": 1000},
-                "health": check.of(Kind.HTTP, Kind.HTTPS, Kind.TCP, Kind.GRPC),
+                "health": check.of(Kind.HTTP, Kind.HTTPS, Kind.TCP, Kind.GRPC, Kind.SSH),
                 "weight": {"type": "integer", "minimum": 0, "maximum": 65535},
                 "update": _UPDATE,
                 "heal": _HEAL,

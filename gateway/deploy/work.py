@@ -13,12 +13,12 @@ from oslo_log import log
 from gateway import errors
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import recipe, ssh, tunnel
+from gateway.deploy import command_check, recipe, ssh, tunnel
 from gateway.deploy.model import Access, Deployment, ExistingServers, Fault, Release, Status, Target, Trust
 from gateway.deploy.recipe import Command
 from gateway.deploy.store import DeploymentStore
 from gateway.registry import checks
-from gateway.registry.model import Reading
+from gateway.registry.model import Kind, Reading
 from gateway.registry.registry import Registry
 
 LOG = log.getLogger(__name__)
@@ -187,6 +187,8 @@ class Work:
     def probe(self, number: int, release: Release) -> Reading:
         """One health check of what runs on a target, as ``release`` has it."""
         spec, address = release.spec, self.target(number).address
+        if spec.health.kind is Kind.SSH:
+            return command_check.probe(self.connection(number), spec.health)
         if jump := self._jump_host():
             return tunnel.probe(jump, spec.proto, address, spec.port, spec.health)
         return checks.probe(spec.proto, address, spec.port, spec.health, self.conf.monitor.verify_tls)

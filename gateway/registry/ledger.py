@@ -45,6 +45,7 @@ class Ledger:
         self._registry = registry
         self._rule = rule
         self._counted: dict[Key, Health] = {}
+        self._pruned_to = 0  # counts, when those of who is gone were last thrown away
         self._braked: set[str] = set()
         self._unwell: set[str] = set(registry.view().projects)  # those of which not all may be passing
 
@@ -70,6 +71,9 @@ class Ledger:
         """What time alone brings: the brake lets go, and who has been critical for too long is removed.
         Returns those."""
         view = self._registry.view()
+        if len(self._counted) > 2 * self._pruned_to + 1000:
+            self._counted = {key: health for key, health in self._counted.items() if view.instance(key)}
+            self._pruned_to = len(self._counted)
         self._unwell &= view.projects.keys()
         self._write(view, self._held(view, self._unwell, {}, around))
         overdue = [
@@ -123,8 +127,7 @@ class Ledger:
         updates = [(view.instance(key), health) for key, health in judged.items()]
         updates = [(instance, health) for instance, health in updates if _differ(instance.health, health)]
         if updates:
-            view = self._registry.update_health(updates)
-            self._counted = {key: health for key, health in self._counted.items() if view.instance(key)}
+            self._registry.update_health(updates)
         self._counted.update(judged)
 
     def _health(self, instance: Instance) -> Health:

@@ -6,6 +6,7 @@ import concurrent.futures
 import dataclasses
 import logging
 import resource
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -27,9 +28,11 @@ _RECORD_EVERY = 0.05  # seconds; what was read meanwhile is recorded in one go
 _SETTLE_EVERY = 1.0
 _KEEP_EVERY = 2.0  # seconds; the readings of that time are written together, for people to look at
 _RETRY_AFTER = 1.0  # seconds, after an error
+_SWITCH_EVERY = 0.0005  # seconds; a thread that judges would hold up each round of the loop
 _NOTICE_STOP = 0.1  # seconds
 _FORGET_EVERY = 60.0  # seconds between looks for changes that need not be kept
 _RENEW_EVERY = 10.0  # seconds between looks for signatures that grow old
+_LATE = 0.5  # seconds that this process got nothing done: what timed out then may have answered
 _STALLED = 5.0  # seconds that this process did nothing at all: the machine slept
 _REFERENCE_TIMEOUT = 2.0  # seconds
 _NOVA_INTERVAL = 10.0  # seconds between questions about the same server
@@ -62,6 +65,7 @@ class Monitor:
 
     def run(self, stop: threading.Event) -> None:
         """Checks until ``stop`` is set, and returns within about a second of that."""
+        sys.setswitchinterval(_SWITCH_EVERY)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._run(stop))
 
@@ -90,6 +94,7 @@ class _Round:
         self._kept: collections.deque[tuple[Key, Reading]] = collections.deque(maxlen=_MAX_WAITING)
         self._gone: list[Key] = []
         self._swept = False
+        self._late_at = 0.0
         self._beats: dict[Key, float] = {}  # when each reported last
         self._around = Circumstances(resumed_at=time.time())
         self._states: dict[Key, str] = {}  # of servers that do not run, as Nova says
@@ -107,6 +112,8 @@ class _Round:
         while not stop.is_set():
             await asyncio.sleep(_NOTICE_STOP)
             beat, before = time.monotonic(), beat
+            if beat - before > _LATE:
+                self._late_at = beat
             if beat - before > _STALLED:
                 self._resume()
         for task in tasks:
@@ -181,7 +188,8 @@ class _Round:
             if ordinal not in wanted:
                 self._leave(instance.key)
         for ordinal, instance in wanted.items():
-            if ordinal not in watched or _target(watched[ordinal]) != _target(instance):
+            known = watched.get(ordinal)
+            if known is not instance and (known is None or _target(known) != _target(instance)):
                 self._schedule.watch(instance)
 
     def _leave(self, key: Key) -> None:
@@ -205,7 +213,13 @@ class _Round:
         except Exception:  # a fault of ours: nothing is said of the instance
             LOG.exception("Could not check %s", instance.name)
             return
-        self._take(instance, reading)
+        if reading.ok or not self._was_late(instance, reading):
+            self._take(instance, reading)
+
+    def _was_late(self, instance: Instance, reading: Reading) -> bool:
+        """Whether it took so long because this process got nothing done meanwhile."""
+        timed_out = reading.latency >= instance.check.timeout
+        return timed_out and time.monotonic() - reading.latency - _NOTICE_STOP <= self._late_at
 
     async def _reading(self, instance: Instance) -> Reading:
         check = instance.check
