@@ -47,6 +47,11 @@ class ApiError(Exception):
         self.field = field
         self.retry_after = retry_after
 
+    @property
+    def is_away(self) -> bool:
+        """Nobody is there to answer now, as while the gateway is restarted."""
+        return self.code == "client.unreachable" or self.status in (502, 503, 504)
+
 
 class Gateway:
     """The API over a keystoneauth session, whose project and roles count.
@@ -175,12 +180,16 @@ class Gateway:
         """[{"at", "step", "target", "text", "id"}], oldest first."""
         return list(self._pages(_path("/v1/deployments", deployment_id) + "/log", "log"))
 
-    def follow_deployment_log(self, deployment_id: str) -> Iterator[tuple[str, dict]]:
-        """(event, data) as they happen, from the beginning, until the deployment has ended: "log" with a
-        line's {"at", "step", "target", "text"}, "step" {"at", "step", "target", "state", "detail"}, "status"
-        {"at", "status"}, and last "end" {"status", "fault"}, whose status is "deleted" where nothing is left.
-        A connection that breaks is made again, for up to a minute."""
-        return self._events(_path("/v1/deployments", deployment_id) + "/log", {"follow": "true"}, "end")
+    def follow_deployment_log(
+        self, deployment_id: str, after: int | None = None, patience: float = _PATIENCE
+    ) -> Iterator[tuple[str, dict]]:
+        """(event, data) as they happen, from the beginning or what came ``after`` that id, until the
+        deployment has ended: "log" with a line's {"id", "at", "step", "target", "text"}, "step" {"id", "at",
+        "step", "target", "state", "detail"}, "status" {"id", "at", "status"}, and last "end" {"id", "status",
+        "fault"}, whose status is "deleted" where nothing is left. A connection that breaks is made again;
+        ApiError says why that has not been possible for ``patience`` seconds."""
+        path = _path("/v1/deployments", deployment_id) + "/log"
+        return self._events(path, {"follow": "true"}, "end", after, patience)
 
     # The registry
 
@@ -275,27 +284,30 @@ class Gateway:
 
     # HTTP
 
-    def _events(self, path: str, query: dict[str, str], last: str) -> Iterator[tuple[str, dict]]:
+    def _events(
+        self, path: str, query: dict[str, str], last: str, after: int | None, patience: float
+    ) -> Iterator[tuple[str, dict]]:
         """Server-sent events until one called ``last``, each once, whatever becomes of the connections."""
-        seen, deadline = None, time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + patience
         while True:
             try:
-                headers = {"Accept": "text/event-stream", **({"Last-Event-ID": seen} if seen else {})}
+                seen = {} if after is None else {"Last-Event-ID": str(after)}
+                headers = {"Accept": "text/event-stream", **seen}
                 response = self._call("GET", path, params=query, headers=headers, stream=True)
                 with contextlib.closing(response):
                     for event in sseclient.SSEClient(response).events():
-                        data = json.loads(event.data)
-                        seen, deadline = event.id, time.monotonic() + _PATIENCE
+                        data = {"id": int(event.id), **json.loads(event.data)}
+                        after = data["id"]
                         yield event.event, data
                         if event.event == last:
                             return
                 if response.status_code == 204:  # all was seen
                     return
+                deadline = time.monotonic() + patience
             except (requests.RequestException, json.JSONDecodeError):  # broke off while it was read
-                pass
+                deadline = time.monotonic() + patience
             except ApiError as error:
-                away = error.code == "client.unreachable" or error.status in (502, 503, 504)
-                if not away or time.monotonic() > deadline:
+                if not error.is_away or time.monotonic() > deadline:
                     raise
             time.sleep(_RETRY)
 

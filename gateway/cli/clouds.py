@@ -79,8 +79,8 @@ def connect(options: argparse.Namespace) -> Cloud:
         given["insecure"] = True
     named = {} if _needs_no_file(options, given) else _from_file(options.os_cloud)
     if named is not None and (plain := _plain(named, given)) is not None:
-        return _built(plain, options.timeout)
-    return _from_sdk(options.os_cloud, given, options.timeout)
+        return _built(plain, options.request_timeout)
+    return _from_sdk(options.os_cloud, given, options.request_timeout)
 
 
 def _value(options: argparse.Namespace, name: str) -> str | None:

@@ -79,23 +79,28 @@ def described(error: ApiError) -> str:
     return " ".join(parts) + (f" ({', '.join(named)})" if named else "")
 
 
-class Lines(columns.FormattableColumn):
-    """A list of the API: readable lines in a table, itself in JSON and YAML."""
+class Formatted(columns.FormattableColumn):
+    """A value of the API: a text of it in a table, itself in JSON and YAML."""
+
+    def __init__(self, value: Any, text: Callable[[Any], str]):
+        super().__init__(value)
+        self._text = text
+
+    def human_readable(self) -> str:
+        return self._text(self._value)
+
+
+class Lines(Formatted):
+    """A list of the API, with a line for each of its items."""
 
     def __init__(self, value: Any, line: Callable[[Any], str]):
-        super().__init__(value)
-        self._line = line
-
-    def human_readable(self) -> str:
-        return "\n".join(self._line(each) for each in self._value or ())
+        super().__init__(value, lambda items: "\n".join(line(each) for each in items or ()))
 
 
-class _Yaml(columns.FormattableColumn):
-    """A dict of the API: as YAML in a table, without what is empty; itself in JSON."""
-
-    def human_readable(self) -> str:
-        told = {name: value for name, value in self._value.items() if value not in (None, "", [], {})}
-        return yaml.safe_dump(told, sort_keys=False, allow_unicode=True).rstrip() if told else ""
+def _yaml(value: dict) -> str:
+    """Without what is empty."""
+    told = {name: each for name, each in value.items() if each not in (None, "", [], {})}
+    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True).rstrip() if told else ""
 
 
 def name_of(reference: dict | None) -> str | None:
@@ -119,7 +124,7 @@ def fields(item: dict, special: dict[str, Callable[[Any], Any]] | None = None) -
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return _Yaml(value)
+        return Formatted(value, _yaml)
     if isinstance(value, list):
         return Lines(value, _word)
     return value
@@ -131,6 +136,14 @@ def _word(value: Any) -> str:
 
 def add_yes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def seconds(text: str) -> float:
+    """The type of an option."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return value
 
 
 def add_wait(parser: argparse.ArgumentParser, *, default: bool, what: str) -> None:

@@ -3,10 +3,12 @@
 import time
 from typing import Any
 
+from gateway.cli import texts
 from gateway.cli.command import (
     Column,
     Command,
     CommandError,
+    Formatted,
     Lines,
     List,
     Show,
@@ -15,6 +17,7 @@ from gateway.cli.command import (
     fields,
     rows,
 )
+from gateway.cli.watch import Watching
 from gateway.client import ApiError, Gateway
 
 _POLL = 0.5  # seconds
@@ -38,43 +41,8 @@ def find(gateway: Gateway, name: str) -> dict:
     return found[0]
 
 
-def title(deployment: dict) -> str:
-    return " ".join(filter(None, (deployment["service"], deployment.get("version"))))
-
-
-def log_line(entry: dict) -> str:
-    return f"{entry['at'][11:19]} {entry['step']}{_target(entry)}: {entry['text'].rstrip()}"
-
-
-def _event_line(event: str, data: dict, deployment: dict) -> str:
-    if event == "log":
-        return log_line(data)
-    if event == "step":
-        detail = f": {data['detail']}" if data["detail"] else ""
-        return f"{data['at'][11:19]} {data['step']}{_target(data)} {data['state']}{detail}"
-    if event == "status":
-        return f"{data['at'][11:19]} {title(deployment)} is {data['status']}"
-    fault = data["fault"]
-    return fault_line({**deployment, **data}) if fault else f"{title(deployment)}: {data['status']}"
-
-
-def _target(entry: dict) -> str:
-    return "" if entry["target"] is None else f" #{entry['target']}"
-
-
-def fault_line(deployment: dict) -> str:
-    """Why it failed, where, and under which request id the operator finds more."""
-    fault = deployment.get("fault")
-    request = f"request id {deployment.get('request_id')}"
-    if not fault:
-        return f"{title(deployment)} is {deployment['status']} ({request})"
-    server = "" if fault["target"] is None else f" on server #{fault['target']}"
-    where = f"{fault['step']}{server}"
-    return f"{title(deployment)} failed at {where}: {fault['message']} ({fault['code']}, {request})"
-
-
 def _steps(value: Any) -> Lines:
-    return Lines(value, lambda step: f"{step['name']}{_target(step)}: {step['state']}")
+    return Lines(value, lambda step: f"{texts.step_name(step['name'], step['target'])}: {step['state']}")
 
 
 def _instances(value: Any) -> Lines:
@@ -91,13 +59,14 @@ def _releases(value: Any) -> Lines:
 
 
 def _fault(value: Any) -> Any:
-    return value and Lines([value], lambda fault: f"{fault['step']}: {fault['message']}")
+    return value and Formatted(value, lambda fault: "\n".join(texts.fault_lines(fault)))
 
 
 _COLUMNS: tuple[Column, ...] = (
     ("ID", lambda deployment: deployment["id"]),
     ("Service", lambda deployment: deployment["service"]),
     ("Version", lambda deployment: deployment["version"]),
+    ("Release", lambda deployment: deployment["release"]),
     ("Status", lambda deployment: deployment["status"]),
     ("Replicas", lambda deployment: deployment["replicas"]),
     ("Created At", lambda deployment: deployment["created_at"]),
@@ -112,7 +81,7 @@ class ListDeployments(List):
 
 
 class ShowDeployment(Show):
-    """Show a deployment with its steps and instances"""
+    """Show a deployment with its steps, instances, releases and why it failed"""
 
     def get_parser(self, prog_name):
         return _with_name(super().get_parser(prog_name))
@@ -137,39 +106,79 @@ class ShowLog(Command):
     def take_action(self, parsed_args):
         found = find(self.gateway, parsed_args.deployment)
         if parsed_args.follow:
-            for event, data in self.gateway.follow_deployment_log(found["id"]):
-                self.say(_event_line(event, data, found))
+            self._follow(found)
             return
         for entry in self.gateway.deployment_log(found["id"]):
-            self.say(log_line(entry))
+            self._say_entry(entry)
+
+    def _follow(self, found: dict) -> None:
+        for event, data in self.gateway.follow_deployment_log(found["id"]):
+            if event == "log":
+                self._say_entry(data)
+            elif event == "step":
+                self.say(texts.step_line(data))
+            elif event == "status":
+                self.say(texts.status_line(data, found))
+            else:
+                self._say_end(found, data)
+
+    def _say_end(self, found: dict, end: dict) -> None:
+        if end["fault"]:
+            self.say(texts.fault_line(self.gateway.deployment(found["id"])))
+        else:
+            self.say(f"{texts.title(found)}: {end['status']}")
+
+    def _say_entry(self, entry: dict) -> None:
+        for line in texts.log_lines(entry):
+            self.say(line)
 
 
-class CancelDeployment(Command):
+class CancelDeployment(Watching):
     """Take back what is under way: a first deployment goes, an update returns to the release before"""
 
     def get_parser(self, prog_name):
-        return _with_name(super().get_parser(prog_name))
+        parser = _with_name(super().get_parser(prog_name))
+        self.add_watching(parser, "follow it until all is taken back")
+        return parser
 
     def take_action(self, parsed_args):
         found = find(self.gateway, parsed_args.deployment)
-        self.gateway.cancel_deployment(found["id"])
-        self.say(f"{title(found)} is being taken back; see: gateway deployment show {found['id'][:8]}")
+        deployment = self.gateway.cancel_deployment(found["id"])
+        if not parsed_args.wait:
+            where = f"see: gateway deployment show {found['id'][:8]}"
+            self.say(f"{texts.title(found)} is being taken back; {where}")
+            return 0
+        ended = self.watched(deployment, parsed_args)
+        if ended["status"] not in ("rolled_back", "failed"):
+            raise CommandError(f"{texts.title(found)} was not taken back: it is {ended['status']}.")
+        what = (
+            f"{ended['version']} runs again" if ended["status"] == "rolled_back" else "nothing is left of it"
+        )
+        self.say(f"{texts.title(found)} was taken back; {what}.")
+        return 0
 
 
-class RollBackDeployment(Command):
+class RollBackDeployment(Watching):
     """Go back to an earlier release of a service"""
 
     def get_parser(self, prog_name):
         parser = _with_name(super().get_parser(prog_name))
         parser.add_argument("--release", metavar="NUMBER", type=int, help="its number (the one before)")
+        self.add_watching(parser, "follow it until it runs or has failed")
         return parser
 
     def take_action(self, parsed_args):
         found = find(self.gateway, parsed_args.deployment)
-        begun = self.gateway.roll_back_deployment(found["id"], parsed_args.release)
-        self.say(
-            f"{title(found)} goes back to {begun['version']}; see: gateway deployment show {found['id'][:8]}"
-        )
+        deployment = self.gateway.roll_back_deployment(found["id"], parsed_args.release)
+        self.say(f"Going back: {texts.change(deployment)}")
+        if not parsed_args.wait:
+            self.say(f"See: gateway deployment show {found['id'][:8]}")
+            return 0
+        ended = self.watched(deployment, parsed_args)
+        self.check_success(ended)
+        self.say(f"{texts.title(ended)} runs again.")
+        self.say_what_runs(ended)
+        return 0
 
 
 class DeleteDeployment(Command):
@@ -183,13 +192,13 @@ class DeleteDeployment(Command):
 
     def take_action(self, parsed_args):
         found = find(self.gateway, parsed_args.deployment)
-        question = f"Undeploy {title(found)} ({found['id'][:8]}) and delete the servers that it booted?"
+        question = f"Undeploy {texts.title(found)} ({found['id'][:8]}) and delete the servers that it booted?"
         if not self.confirmed(question, parsed_args):
             return 1
         self.gateway.delete_deployment(found["id"])
         if parsed_args.wait:
             self._wait_until_gone(found["id"])
-        self.say(f"{title(found)} is {'gone' if parsed_args.wait else 'being undeployed'}.")
+        self.say(f"{texts.title(found)} is {'gone' if parsed_args.wait else 'being undeployed'}.")
         return 0
 
     def _wait_until_gone(self, deployment_id: str) -> None:
@@ -200,7 +209,7 @@ class DeleteDeployment(Command):
             if error.status == 404:
                 return
             raise
-        raise CommandError(fault_line(deployment))
+        raise CommandError(texts.fault_line(deployment))
 
 
 def _with_name(parser):

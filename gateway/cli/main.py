@@ -1,6 +1,5 @@
 """The command ``gateway``. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
 
-import argparse
 import importlib.metadata
 import logging
 import os
@@ -8,6 +7,8 @@ import sys
 from collections.abc import Sequence
 
 from cliff import app, commandmanager
+
+from gateway.cli.command import seconds
 
 #: Loaded only when asked for. A table rather than entry points: it stays true in a checkout that moved on.
 COMMANDS = {
@@ -67,9 +68,9 @@ class Shell(app.App):
             help="the gateway, where Keystone's catalogue does not have it (GATEWAY_URL)",
         )
         parser.add_argument(
-            "--timeout",
+            "--request-timeout",
             metavar="SECONDS",
-            type=_seconds,
+            type=seconds,
             default=60.0,
             help="longest wait for one answer (60)",
         )
@@ -107,13 +108,6 @@ class Shell(app.App):
                 interface=cloud.interface,
             )
         return self._gateway
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be more than 0")
-    return value
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -58,7 +58,7 @@ def home(monkeypatch, tmp_path):
 
 def connected(*argv):
     parser = argparse.ArgumentParser()
-    parser.add_argument("--timeout", default=5.0)
+    parser.add_argument("--request-timeout", type=float, default=5.0)
     clouds.add_options(parser)
     return clouds.connect(parser.parse_args(argv))
 
