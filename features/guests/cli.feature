@@ -80,6 +80,63 @@ Feature: The command line
     Then it exits with 1
     And its error ends with one line that says "exited with status 1"
 
+  @servers
+  Scenario: An update, one that fails, the way back, and one that is thought better of
+    Given two servers that the gateway booted
+    And the command line may make things
+    And a folder with the example hello, to be deployed to {server_0}
+    When on a terminal of 60 columns I run gateway deploy {folder}/service.yaml
+    Then it exits with 0
+    And it prints "━━━"
+    And it prints "register"
+    And no line of it with "━" is longer than 60
+    And it prints "hello 1.0.0 runs."
+    Given its file says
+      """
+      version: 2.0.0
+      """
+    When I run gateway deploy {folder}/service.yaml --log
+    Then it exits with 0
+    And it prints "Deploying hello 1.0.0 → 2.0.0, release 2, batches of 1"
+    And it prints "start #0: $ start 2.0.0-2"
+    And it prints "hello 2.0.0 runs."
+    And it does not print "$ start 1.0.0-1"
+    Given its file says
+      """
+      version: 3.0.0
+      command: echo closed on sundays; exit 4
+      """
+    When I run gateway deploy {folder}/service.yaml
+    Then it exits with 1
+    And its error says "Journal of the service on server #0:"
+    And its error says "closed on sundays"
+    And its error says "Console of server #0:"
+    And its error ends with one line that says "hello 3.0.0 failed at health on server #0"
+    And its error ends with one line that says "; 2.0.0 runs again"
+    When I run gateway deployment show hello
+    Then it exits with 0
+    And it prints "3: 3.0.0 (failed)"
+    And it prints "closed on sundays"
+    When I run gateway deployment rollback hello
+    Then it exits with 0
+    And it prints "Going back: hello 2.0.0 → 1.0.0, release 4, batches of 1"
+    And it prints "hello 1.0.0 runs again."
+    Given its file says
+      """
+      version: 4.0.0
+      setup: sleep 60
+      """
+    When I press Ctrl-C once gateway deploy {folder}/service.yaml prints "install        #0  running"
+    Then it exits with 130
+    And its error says "goes on"
+    And its error says "gateway deployment cancel"
+    When I run gateway deployment cancel hello
+    Then it exits with 0
+    And it prints "hello 4.0.0 was taken back; 1.0.0 runs again."
+    When I run gateway deployment list
+    Then it exits with 0
+    And it prints "rolled_back"
+
   Scenario Outline: An error is one line
     When I run gateway <arguments>
     Then it exits with <code>
@@ -91,6 +148,8 @@ Feature: The command line
       | server show no-such-server                                                      | 1    | gateway.server.not_found |
       | deployment show no-such                                                         | 1    | no-such                  |
       | deploy /no/such/file.yaml                                                       | 1    | /no/such/file.yaml       |
+      | deployment cancel no-such                                                       | 1    | no-such                  |
+      | deployment rollback no-such                                                     | 1    | no-such                  |
       | registry best nobody                                                            | 1    | nobody                   |
       | --gateway-url http://127.0.0.1:9 flavor list                                    | 1    | 127.0.0.1:9              |
       | --os-cloud no-such-cloud flavor list                                            | 1    | no-such-cloud            |

@@ -4,11 +4,13 @@ import json
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
 
 import requests
 import yaml
 from behave import given, then, when
+from harness import terminal
 from harness.names import filled
 from harness.running import GATEWAY, environment
 
@@ -35,6 +37,11 @@ def step_example_command(context, command):
     _change(context, {"command": command})
 
 
+@given("its file says")
+def step_example_file(context):
+    _change(context, yaml.safe_load(filled(context.text, context.names)))
+
+
 def _change(context, fields):
     path = pathlib.Path(context.names["folder"]) / "service.yaml"
     wish = yaml.safe_load(path.read_text())
@@ -55,6 +62,29 @@ def step_run(context, arguments):
     )
 
 
+@when('I press Ctrl-C once gateway {arguments} prints "{text}"')
+def step_interrupt(context, arguments, text):
+    command = [str(GATEWAY), *shlex.split(filled(arguments, context.names))]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, env=environment(context), text=True, **pipes) as process:
+        printed = ""
+        while text not in printed and (line := process.stdout.readline()):
+            printed += line
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=_TIMEOUT)
+    context.ran = subprocess.CompletedProcess(command, process.returncode, printed + out, err)
+
+
+@when("on a terminal of {width:d} columns I run gateway {arguments}")
+def step_run_on_terminal(context, width, arguments):
+    """What it prints is then all that it ever drew, without the moves of the cursor."""
+    command = [str(GATEWAY), *shlex.split(filled(arguments, context.names))]
+    surroundings = {**environment(context), "TERM": "xterm"}
+    del surroundings["COLUMNS"]
+    drawn, code = terminal.run(command, surroundings, width, _TIMEOUT)
+    context.ran = subprocess.CompletedProcess(command, code, drawn, "")
+
+
 def _seen(context) -> str:
     return f"exit code {context.ran.returncode}\n{context.ran.stdout}\n{context.ran.stderr}"
 
@@ -67,6 +97,14 @@ def step_exits(context, code):
 @then('it prints "{text}"')
 def step_prints(context, text):
     assert filled(text, context.names) in context.ran.stdout, _seen(context)
+
+
+@then('no line of it with "{text}" is longer than {width:d}')
+def step_lines_fit(context, text, width):
+    found = [line for line in context.ran.stdout.splitlines() if text in line]
+    assert found, _seen(context)
+    longer = [line for line in found if len(line) > width]
+    assert not longer, longer
 
 
 @then("it prints a table with the columns {columns}")
@@ -92,6 +130,11 @@ def step_error_line(context, text):
     lines = context.ran.stderr.strip().splitlines()
     assert len(lines) == 1, _seen(context)
     assert filled(text, context.names) in lines[0], _seen(context)
+
+
+@then('its error says "{text}"')
+def step_error_says(context, text):
+    assert filled(text, context.names) in context.ran.stderr, _seen(context)
 
 
 @then('its error ends with one line that says "{text}"')

@@ -95,7 +95,7 @@ class Screen:
 
 def _table(rows: list[progress.Row], width: int):
     """Nothing in it moves to the side while it goes on, as far as the names are known."""
-    from rich import progress_bar, table, text
+    from rich import table, text
 
     name_width = min(max((len(row.name) for row in rows), default=0), max(14, width // 3))
     step_width = max((len(_step(row)) for row in rows), default=0)
@@ -106,12 +106,19 @@ def _table(rows: list[progress.Row], width: int):
         grid.add_column(width=each, no_wrap=True, overflow="ellipsis")
     grid.add_column(width=_SECONDS_WIDTH, no_wrap=True, justify="right")
     for row in rows:
-        style = _STYLES.get(row.state, "")
-        bar = progress_bar.ProgressBar(
-            row.total, row.done, complete_style=style or "cyan", finished_style="green"
-        )
-        grid.add_row(text.Text(row.name), bar, text.Text(_step(row), style=style), _seconds(row.seconds))
+        style, full = _STYLES.get(row.state, ""), bar_width * row.done // row.total
+        bar = text.Text.assemble(("━" * full, style or "cyan"), ("─" * (bar_width - full), "dim"))
+        name = text.Text(_shortened(row.name, name_width))
+        grid.add_row(name, bar, text.Text(_step(row), style=style), _seconds(row.seconds))
     return grid
+
+
+def _shortened(name: str, width: int) -> str:
+    """Without its middle: servers of one service differ at their end."""
+    if len(name) <= width:
+        return name
+    head = (width - 1) // 2
+    return f"{name[:head]}…{name[head + 1 - width :]}"
 
 
 def _step(row: progress.Row) -> str:
