@@ -13,9 +13,10 @@ _SAID = {"reverted": "taken back"}
 _MARKS = {"failed": "✗ ", "reverting": "← "}
 
 
-def view(stream: TextIO) -> "Screen | Lines":
-    """A context manager that fits what ``stream`` is."""
-    return Screen(stream) if stream.isatty() and os.environ.get("TERM") != "dumb" else Lines(stream)
+def view(stream: TextIO, draws: bool = True) -> "Screen | Lines":
+    """A context manager that fits what ``stream`` is; one that ``draws`` has its terminal for itself."""
+    draws = draws and stream.isatty() and os.environ.get("TERM") != "dumb"
+    return Screen(stream) if draws else Lines(stream)
 
 
 class Lines:

@@ -34,7 +34,7 @@ def _by_aims(deployment: dict) -> list[str]:
 def printable(text: str) -> str:
     """One line, without what would move the cursor of who reads it or colour his screen (ECMA-48)."""
     plain = re.sub(r"\x1b(\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])", "", text)
-    return "".join(character if character.isprintable() else " " for character in plain)
+    return "".join(each if each.isprintable() or each == "\t" else " " for each in plain)
 
 
 def log_lines(entry: dict) -> list[str]:

@@ -35,11 +35,11 @@ class Watching(Command):
 
     def watched(self, deployment: dict, parsed_args: argparse.Namespace) -> dict:
         """As it stands when it has ended. Raises CommandError where it cannot be followed that long."""
-        short = deployment["id"][:8]
+        short, verbosity = deployment["id"][:8], self.app.options.verbose_level
+        view = screen.view(self.app.stdout, draws=verbosity < 2)  # from there on the libraries talk, too
         try:
-            with _limit(parsed_args.timeout), screen.view(self.app.stdout) as view:
-                shows_log = parsed_args.log or self.app.options.verbose_level > 0
-                return self._followed(deployment, view, shows_log)
+            with _limit(parsed_args.timeout), view:
+                return self._followed(deployment, view, shows_log=parsed_args.log or verbosity > 0)
         except _TimeUp:
             whose = f"{texts.title(deployment)} has not ended in {parsed_args.timeout:g} s"
             raise CommandError(f"{whose} and goes on; see: gateway deployment show {short}") from None

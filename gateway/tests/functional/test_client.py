@@ -144,6 +144,20 @@ def test_a_call_that_may_be_made_again_has_its_key(api, gateway):
     assert api.asked[0].headers["Idempotency-Key"] == "k-1"
 
 
+def test_events_go_on_behind_the_last_one_until_patience_ends(api, gateway, monkeypatch):
+    monkeypatch.setattr("gateway.client._RETRY", 0.01)
+    stream = b'id: 8\nevent: status\ndata: {"at": "", "status": "running"}\n\nid: 9\nevent: st'
+    kind = {"Content-Type": "text/event-stream"}
+    away = 503, client_stub.error(503, "gateway.x")
+    api.on("GET", "/v1/deployments/d/log?follow=true", (200, stream, kind), away)
+    coming = gateway.follow_deployment_log("d", after=7, patience=0)
+    assert next(coming) == ("status", {"id": 8, "at": "", "status": "running"})
+    with pytest.raises(ApiError) as caught:
+        next(coming)
+    assert caught.value.is_away
+    assert [asked.headers["Last-Event-ID"] for asked in api.asked] == ["7", "8"]
+
+
 CALLS = {
     "GET /": lambda g: g.versions(),
     "GET /v1": lambda g: g.version(),
