@@ -26,15 +26,15 @@ class DeployTask(task.Task):
 
     step: str
 
-    def __init__(self, number: int | None = None, **injected):
-        super().__init__(name=task_name(self.step, number), inject={"number": number, **injected})
+    def __init__(self, number: int | None = None):
+        super().__init__(name=task_name(self.step, number), inject={"number": number})
 
-    def execute(self, work: Work, number: int | None, **more) -> str:
+    def execute(self, work: Work, number: int | None) -> str:
         """TaskFlow keeps a failure with its causes and their arguments in the database: it gets the plain
         error alone, without what may be secret in them or cannot be kept."""
         _name_request(work)
         try:
-            return self.do(work, number, **more)
+            return self.do(work, number)
         except errors.GatewayError as error:
             LOG.info("Deployment %s, step %s: %s", work.id, self.name, error.message)
             LOG.debug("Where that came from", exc_info=True)
@@ -226,10 +226,11 @@ class Drain(DeployTask):
     step = "drain"
 
     def __init__(self, number: int, pauses: bool):
-        super().__init__(number, pauses=pauses)
+        super().__init__(number)
+        self._pauses = pauses
 
-    def do(self, work: Work, number: int, pauses: bool) -> str:
-        if pauses:
+    def do(self, work: Work, number: int) -> str:
+        if self._pauses:
             work.wait(work.spec.update.pause)
         return rollout.drain(work, number)
 
