@@ -124,7 +124,18 @@ _ssh = [
 ]
 
 _registry = [
-    cfg.StrOpt("balancer", default="WRR", choices=["RR", "RND", "WRR", "WRND"], help="How `best` chooses."),
+    cfg.StrOpt(
+        "balancer",
+        default="WRR",
+        choices=[
+            ("RR", "one after the other, whatever their weights"),
+            ("RND", "random, whatever their weights"),
+            ("WRR", "in turns, by weight"),
+            ("WRND", "random, by weight"),
+            ("LL", "the one whose health checks are answered soonest; by weight among those about as quick"),
+        ],
+        help="How `best` chooses.",
+    ),
     cfg.FloatOpt(
         "refresh_interval", default=0.05, min=0.01, help="Seconds between looks for changes by others."
     ),

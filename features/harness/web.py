@@ -2,11 +2,14 @@
 
 import http.server
 import threading
+import time
+
+_LATE = 0.5  # seconds
 
 
 class WebService:
     """``answer``: a status ("200", "500"), a JSON body (``{"up": false}``), "slowly" (200, once ``release``
-    is called) or "nothing" (never)."""
+    is called), "late" (200, after a while) or "nothing" (never)."""
 
     def __init__(self, host: str, answer: str):
         self.answer = answer
@@ -33,6 +36,8 @@ class WebService:
                 web.times += 1
                 if web.answer in ("slowly", "nothing"):
                     web._released.wait()
+                if web.answer == "late":
+                    time.sleep(_LATE)
                 if web.answer == "nothing":
                     return
                 is_json = web.answer.startswith("{")

@@ -47,13 +47,14 @@ def step_error_says(context, status, code, text):
     assert filled(text, context.names) in detail, f"{text!r} is not in {detail!r}"
 
 
+_OF_THE_REGISTRY = {"status", "message", "explanation", "oldest", "index"}  # what its errors say besides
+
+
 def _check_error(context, status, code) -> dict:
     answer = context.answer
     assert answer.status_code == status, f"{answer.status_code}, not {status}: {answer.text}"
     body = answer.json()
-    assert set(body) - {"status", "message", "oldest", "index"} == {"errors"}, (
-        answer.text
-    )  # the registry's own
+    assert set(body) - _OF_THE_REGISTRY == {"errors"}, answer.text
     assert len(body["errors"]) == 1, answer.text
     error = body["errors"][0]
     assert set(error) - {"field"} == {"status", "code", "title", "detail", "request_id"}, answer.text
@@ -99,6 +100,12 @@ def step_value_not(context, place, value):
 def step_value(context, place, value):
     seen = found(context.answer, place)
     assert seen == json.loads(filled(value, context.names)), f"{place} is {seen!r}"
+
+
+@then('"{place}" says "{text}"')
+def step_says(context, place, text):
+    seen = found(context.answer, place)
+    assert filled(text, context.names) in seen, f"{place} is {seen!r}"
 
 
 @then('"{place}" are {count:d}')

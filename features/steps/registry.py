@@ -1,12 +1,14 @@
 """Web services that are registered, and how the registry chooses among them."""
 
 import collections
+import concurrent.futures
 import json
 import time
 import urllib.parse
 
 from behave import given, then, when
 from harness.asking import SOON, call, found, soon
+from harness.names import filled
 from harness.web import WebService
 
 
@@ -48,6 +50,12 @@ def step_add(context, who, type, version, tags="[]"):
 @when("{who:Who} adds the service {type:S} {version:S} with the tags {tags:Json}")
 def step_add_tagged(context, who, type, version, tags):
     step_add(context, who, type, version, tags)
+
+
+@when("{who:Who} adds the service {type:S} {version:S} with the weight {weight:d}")
+def step_add_weighted(context, who, type, version, weight):
+    step_web_service(context, "added", "200")
+    _register(context, who, "added", type, version=version, weight=weight)
 
 
 @when("{who:Who} searches for {type:S} without a version")
@@ -109,6 +117,24 @@ def step_shares(context, calls, path, first, name, second, other):
     _check_shares(context, calls, path, {name: first, other: second})
 
 
+_CALLERS = 4
+
+
+@then("of {calls:d} calls of GET {path:S} the shares are {shares} %, within {margin:d} % of each")
+def step_exact_shares(context, calls, path, shares, margin):
+    wanted = [int(share) for share in shares.replace(" and ", ", ").split(", ")]
+    with concurrent.futures.ThreadPoolExecutor(_CALLERS) as pool:
+        rounds = [pool.submit(_names, context.client, path, calls // _CALLERS) for _ in range(_CALLERS)]
+        seen = sum((each.result() for each in rounds), collections.Counter())
+    for ordinal, share in enumerate(wanted):
+        (count,) = (count for name, count in seen.items() if name.endswith(f"-{ordinal}"))
+        assert abs(count / calls - share / 100) <= share / 100 * margin / 100, seen
+
+
+def _names(client, path, calls) -> collections.Counter:
+    return collections.Counter(client.call("a member", "GET", path).json()["name"] for _ in range(calls))
+
+
 @then("soon of {calls:d} calls of GET {path:S} {first:d} name {name:S}")
 def step_soon_share(context, calls, path, first, name):
     """Once every API process has seen it."""
@@ -124,7 +150,7 @@ def step_soon_share(context, calls, path, first, name):
 
 @then("of {calls:d} calls of GET {path:S} {first:d} name {name:S}")
 def step_share(context, calls, path, first, name):
-    _check_shares(context, calls, path, {name: first})
+    _check_shares(context, calls, path, {filled(name, context.names): first})
 
 
 def _check_shares(context, calls, path, wanted):

@@ -20,8 +20,21 @@ from gateway.api import check
 from gateway.api.changes import Changes
 from gateway.api.collection import PAGE, page
 from gateway.api.expose import expose, isoformat
-from gateway.api.service import NEW, PART, WHOLE, change, patched, registration, replaced, service, target
+from gateway.api.service import (
+    NEW,
+    PART,
+    WHOLE,
+    change,
+    explanation,
+    patched,
+    registration,
+    replaced,
+    service,
+    target,
+)
 from gateway.api.signatures import Signatures
+from gateway.registry.balance import BALANCERS
+from gateway.registry.choice import Asked, NonePassing
 from gateway.registry.model import Change, Instance, Reading, Status, split_name
 from gateway.registry.query import Query
 
@@ -56,6 +69,13 @@ _HEARTBEAT = {
             "error": "must be text, at most 1024 long.",
         },
     },
+}
+_BEST = {
+    "balancer": {"enum": list(BALANCERS), "error": f"must be one of {', '.join(BALANCERS)}."},
+    "key": {"type": "string", "maxLength": 1024},
+    "version": {"type": "string"},
+    "tag": {"type": "string"},
+    "explain": {"type": "boolean", "error": "must be true or false."},
 }
 
 _WORDS = {
@@ -146,9 +166,17 @@ class Registry:
         instances = self._registry.instances(context.project_id, type_)
         return {"services": [service(instance) for instance in instances]}
 
-    @expose(policy="gateway:registry:get")
-    def best(self, type_, context):
-        return service(self._registry.best(context.project_id, type_))
+    @expose(policy="gateway:registry:get", query=_BEST)
+    def best(self, type_, context, explain=False, **asked):
+        place = context.project_id, type_
+        if not explain:
+            return service(self._registry.best(*place, Asked(**asked)))
+        try:
+            best, verdicts = self._registry.explained(*place, Asked(**asked))
+        except NonePassing as error:
+            error.extra = explanation(error.verdicts)
+            raise
+        return {**service(best), **explanation(verdicts)}
 
     @expose(policy="gateway:registry:get")
     def by_index(self, type_, index, context):

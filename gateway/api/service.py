@@ -8,11 +8,12 @@ maintenance); ``index``, of its last change; ``deployment``, the id of the one t
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gateway.api import check
 from gateway.api.expose import isoformat, validate
+from gateway.registry.choice import Verdict
 from gateway.registry.model import PATH_PATTERN, TYPE_PATTERN, Change, Check, Instance, Kind, Registration
 
 _U16 = r"^0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(?!\n)$"
@@ -149,6 +150,22 @@ def service(instance: Instance) -> dict:
         "index": instance.index,
         "deployment": instance.deployment_id,
         **({"held": True} if instance.health.held else {}),
+    }
+
+
+def explanation(verdicts: Iterable[Verdict]) -> dict:
+    """Of every instance, why it was chosen as the best or was not."""
+    return {
+        "explanation": [
+            {
+                "instance": verdict.instance.name,
+                "won": verdict.won,
+                "status": verdict.instance.health.status,
+                "weight": verdict.instance.weight,
+                "why": verdict.why,
+            }
+            for verdict in verdicts
+        ]
     }
 
 

@@ -168,6 +168,11 @@ class Instance:
         return f"{self.type}-{self.ordinal}"
 
     @property
+    def is_in_service(self) -> bool:
+        """Whether it may be the best, if it has a weight."""
+        return self.health.status is Status.PASSING or self.health.held
+
+    @property
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.proto}://{host}:{self.port}"

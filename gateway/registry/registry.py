@@ -3,8 +3,6 @@
 import asyncio
 import dataclasses
 import itertools
-import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -13,8 +11,9 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 
 from gateway import errors
-from gateway.registry import balance, checks, guard
+from gateway.registry import checks, guard
 from gateway.registry.changes import Feed
+from gateway.registry.choice import ANY, Asked, Chooser, Verdict, none_passing
 from gateway.registry.model import (
     Health,
     Instance,
@@ -51,9 +50,7 @@ class Registry:
         self._snapshot = Snapshot(store, conf.registry.refresh_interval)
         self.feed = Feed(store, self._snapshot)
         self._guard = guard.Guard(conf)
-        self._balancer = balance.BALANCERS[conf.registry.balancer]
-        self._balances: dict[tuple[str, str], balance.State] = {}
-        self._balancing = threading.Lock()
+        self._chooser = Chooser(conf.registry.balancer, store.readings.latencies)
 
     # Writing
 
@@ -352,27 +349,27 @@ class Registry:
         own = (i for i in self._snapshot.refresh().instances() if i.deployment_id == deployment_id)
         return sorted(own, key=lambda instance: instance.key)
 
-    def best(self, project_id: str, type: str) -> Instance:
-        """One of the passing instances with a weight, by ``[registry] balancer``. Raises NotFound for an
-        unknown type, Unavailable when none is passing."""
-        service_type = self._best_known(project_id, type)
-        weights = service_type.weights
-        if not weights:
-            raise _none_passing(type, service_type)
-        draw = random.random()  # noqa: S311 (chooses a server, not a secret)
-        with self._balancing:
-            ordinal, state = self._balancer(weights, self._balances.get((project_id, type)), draw)
-            self._balances[project_id, type] = state
-        return service_type.instances[ordinal]
+    def best(self, project_id: str, type: str, asked: Asked = ANY) -> Instance:
+        """The one to use now. Raises NotFound for an unknown type and where none has the version and the tag
+        that are asked for, NonePassing when none of those may be it."""
+        return self._chosen(project_id, type, asked)[0]
 
-    def _best_known(self, project_id: str, type: str) -> ServiceType:
-        """As last seen, if one of them is passing; else as it is now."""
-        known = self._snapshot.view().types(project_id).get(type)
-        found = known if known and known.weights else self._snapshot.refresh().types(project_id).get(type)
+    def explained(self, project_id: str, type: str, asked: Asked = ANY) -> tuple[Instance, list[Verdict]]:
+        """``best``, which takes its turn, and what became of each instance. Raises as ``best`` does."""
+        best, service_type = self._chosen(project_id, type, asked)
+        return best, self._chooser.explain((project_id, type), service_type, asked, best)
+
+    def _chosen(self, project_id: str, type: str, asked: Asked) -> tuple[Instance, ServiceType]:
+        """As last seen, if one of them may be it; else as it is now."""
+        place = project_id, type
+        for look in (self._snapshot.view, self._snapshot.refresh):
+            found = look().types(project_id).get(type)
+            best = self._chooser.choose(place, found, asked) if found else None
+            if best is not None:
+                return best, found
         if found is None:
-            self._balances.pop((project_id, type), None)
             raise _no_type(type)
-        return found
+        raise none_passing(type, asked, self._chooser.explain(place, found, asked, None))
 
     def is_up(self) -> bool:
         """Whether the database answers, without which nobody can be registered."""
@@ -477,13 +474,3 @@ def _place(marker: str) -> tuple[str, int]:
 
 def _no_type(type: str) -> errors.NotFound:
     return errors.NotFound("gateway.registry.type_not_found", f"There is no service type {type!r}.")
-
-
-def _none_passing(type: str, service_type: ServiceType) -> errors.Unavailable:
-    instances = service_type.instances.values()
-    statuses = ", ".join(f"{i.name} {i.health.status}" for i in list(instances)[:10])
-    return errors.Unavailable(
-        "gateway.registry.none_passing",
-        f"No instance of {type!r} is passing with a weight above 0 ({statuses}).",
-        retry_after=max(1, round(min(i.check.interval for i in instances))),
-    )

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import sqlalchemy.exc
 from oslo_db import exception as db_exception
 
-from gateway.registry.model import Instance, Key, Status
+from gateway.registry.model import Instance, Key
 from gateway.registry.store import RegistryStore
 
 LOG = logging.getLogger(__name__)
@@ -50,11 +50,6 @@ class View:
         ]
 
 
-def _may_be_best(instance: Instance) -> bool:
-    health = instance.health
-    return (health.status is Status.PASSING or health.held) and instance.weight > 0
-
-
 def _changed_type(known: ServiceType, touched: Mapping[int, Instance | None]) -> ServiceType:
     """Costs a copy of two dicts and what was touched."""
     instances, weights = dict(known.instances), dict(known.weights)
@@ -64,7 +59,7 @@ def _changed_type(known: ServiceType, touched: Mapping[int, Instance | None]) ->
             instances.pop(ordinal, None)
         else:
             instances[ordinal] = instance
-            if _may_be_best(instance):
+            if instance.is_in_service and instance.weight > 0:
                 weights[ordinal] = instance.weight
     if touched.keys() - known.instances.keys():
         instances = dict(sorted(instances.items()))
