@@ -212,9 +212,24 @@ class Gateway:
     def instances(self, service_type: str) -> list[dict]:
         return self._json("GET", _path("/registry/service/types", service_type))["services"]
 
-    def best_instance(self, service_type: str) -> dict:
-        """The one to use now; ApiError 503 with ``retry_after`` while none passes its check."""
-        return self._json("GET", _path("/registry/service/types", service_type, "best"))
+    def best_instance(
+        self,
+        service_type: str,
+        *,
+        balancer: str | None = None,
+        key: str | None = None,
+        version: str | None = None,
+        tag: str | None = None,
+        explain: bool = False,
+    ) -> dict:
+        """The one to use now; ApiError 503 with ``retry_after`` while none passes its check.
+
+        ``balancer``: RR, RND, WRR, WRND, LL or HASH, which a ``key`` means too. ``explain`` adds
+        "explanation": of each instance of the type why it was chosen or not."""
+        asked = {"balancer": balancer, "key": key, "version": version, "tag": tag}
+        query = {name: value for name, value in asked.items() if value is not None}
+        query |= {"explain": "true"} if explain else {}
+        return self._json("GET", _path("/registry/service/types", service_type, "best"), params=query)
 
     def instance(self, name: str) -> dict:
         """By its name: hello-0."""

@@ -107,6 +107,11 @@ def step_lines_fit(context, text, width):
     assert not longer, longer
 
 
+@then("it prints nothing")
+def step_prints_nothing(context):
+    assert not context.ran.stdout.strip(), _seen(context)
+
+
 @then("it prints a table with the columns {columns}")
 def step_prints_table(context, columns):
     header = context.ran.stdout.splitlines()[1]

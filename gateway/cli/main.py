@@ -33,6 +33,11 @@ COMMANDS = {
     "registry list": "gateway.cli.registry:ListInstances",
     "registry show": "gateway.cli.registry:ShowInstance",
     "registry best": "gateway.cli.registry:ShowBest",
+    "registry register": "gateway.cli.registry:Register",
+    "registry update": "gateway.cli.registry:UpdateInstance",
+    "registry remove": "gateway.cli.registry:RemoveInstance",
+    "registry maintenance on": "gateway.cli.registry:MaintenanceOn",
+    "registry maintenance off": "gateway.cli.registry:MaintenanceOff",
     "registry types": "gateway.cli.registry:ListTypes",
 }
 

@@ -1,8 +1,10 @@
-"""registry: find instances of services."""
+"""registry: find instances of services, and keep them."""
+
+import argparse
 
 from cliff import columns
 
-from gateway.cli.command import Column, List, Show, fields, rows
+from gateway.cli.command import Column, Command, Lines, List, Show, add_yes, fields, rows
 
 
 def url(instance: dict) -> str:
@@ -16,6 +18,7 @@ _COLUMNS: tuple[Column, ...] = (
     ("Type", lambda instance: instance.get("type")),
     ("URL", url),
     ("Status", lambda instance: instance.get("status")),
+    ("Version", lambda instance: instance.get("version")),
     ("Weight", lambda instance: instance.get("weight")),
     ("Health", lambda instance: instance.get("health")),
 )
@@ -29,7 +32,8 @@ class _Token(columns.FormattableColumn):
 
 
 def _instance(instance: dict):
-    return fields({"url": url(instance), **instance}, {"signature": _Token})
+    special = {"signature": _Token, "explanation": lambda verdicts: Lines(verdicts, _why)}
+    return fields({"url": url(instance), **instance}, special)
 
 
 class ListTypes(List):
@@ -39,29 +43,59 @@ class ListTypes(List):
         return ["Type"], [[name] for name in self.gateway.service_types()]
 
 
+_STATUSES = ("passing", "warning", "critical", "maintenance")
+
+
+_VERSION = "--service-version"  # cliff and OpenStackClient take --version for theirs wherever it stands
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        _VERSION, dest="version", metavar="VERSION", help="this very one, or a range: ~1.2 is any 1.2.x"
+    )
+    parser.add_argument("--tag", help="only those with this tag")
+
+
 class ListInstances(List):
     """List instances, of one type or of all"""
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
-        parser.add_argument("type", metavar="TYPE", nargs="?", help="service type (all)")
+        type_ = parser.add_mutually_exclusive_group()
+        type_.add_argument("type", metavar="TYPE", nargs="?", help="service type (all)")
+        type_.add_argument("--type", dest="of_type", metavar="TYPE", help="the same")
+        _add_filters(parser)
+        parser.add_argument("--health", choices=_STATUSES, help="only those with this status")
         return parser
 
     def take_action(self, parsed_args):
-        types = [parsed_args.type] if parsed_args.type else self.gateway.service_types()
-        return rows([each for name in types for each in self.gateway.instances(name)], _COLUMNS)
+        found = self.gateway.find_instances(
+            type=parsed_args.type or parsed_args.of_type,
+            version=parsed_args.version,
+            health=parsed_args.health,
+            tag=parsed_args.tag,
+        )
+        return rows(found, _COLUMNS)
 
 
-class ShowInstance(Show):
-    """Show an instance"""
+class _OfInstance:
+    """A command about one instance."""
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument("instance", metavar="INSTANCE", help="type and number: hello-0")
         return parser
 
+
+class ShowInstance(_OfInstance, Show):
+    """Show an instance"""
+
     def take_action(self, parsed_args):
         return _instance(self.gateway.instance(parsed_args.instance))
+
+
+def _why(verdict: dict) -> str:
+    return f"{verdict['instance']}: {'won' if verdict['won'] else 'lost'}, {verdict['why']}"
 
 
 class ShowBest(Show):
@@ -70,7 +104,118 @@ class ShowBest(Show):
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument("type", metavar="TYPE", help="service type")
+        parser.add_argument("--balancer", metavar="NAME", help="RR, RND, WRR, WRND, LL or HASH")
+        parser.add_argument("--key", help="the same instance for the same key")
+        _add_filters(parser)
+        parser.add_argument("--explain", action="store_true", help="say of each instance why it won or lost")
         return parser
 
     def take_action(self, parsed_args):
-        return _instance(self.gateway.best_instance(parsed_args.type))
+        best = self.gateway.best_instance(
+            parsed_args.type,
+            balancer=parsed_args.balancer,
+            key=parsed_args.key,
+            version=parsed_args.version,
+            tag=parsed_args.tag,
+            explain=parsed_args.explain,
+        )
+        return _instance(best)
+
+
+_PORT = {"type": int, "metavar": "PORT"}
+
+#: Of a service's options: the flag, the member of the API's body, and what argparse needs.
+_OPTIONS: tuple[tuple[str, str, dict], ...] = (
+    ("--proto", "proto", {"choices": ("http", "https")}),
+    ("--http-port", "httpPort", _PORT),
+    ("--https-port", "httpsPort", _PORT),
+    ("--route", "routes", {"action": "append", "metavar": "PATH", "help": "may be given several times"}),
+    ("--health", "health", {"metavar": "PATH", "help": "path of the health check"}),
+    ("--weight", "weight", {"type": int, "metavar": "N", "help": "its share; 0: never the best"}),
+    (_VERSION, "version", {"metavar": "VERSION"}),
+    ("--tag", "tags", {"action": "append", "metavar": "TAG", "help": "may be given several times"}),
+    ("--signature", "signature", {"metavar": "JWT"}),
+)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    for flag, member, details in _OPTIONS:
+        parser.add_argument(flag, dest=member, **details)
+
+
+def _given(parsed_args: argparse.Namespace, *more: str) -> dict:
+    members = [*more, *(member for _, member, _ in _OPTIONS)]
+    given = {member: getattr(parsed_args, member) for member in members}
+    return {member: value for member, value in given.items() if value is not None}
+
+
+class Register(Command):
+    """Register a service that runs"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("type", metavar="TYPE", help="service type")
+        parser.add_argument("host", metavar="ADDRESS", help="where it listens")
+        parser.add_argument("port", **_PORT)
+        _add_options(parser)
+        return parser
+
+    def take_action(self, parsed_args):
+        wanted = {"proto": "http", **_given(parsed_args, "type", "host", "port")}
+        self.say(f"{self.gateway.register(wanted)['instance']} is registered.")
+
+
+class UpdateInstance(_OfInstance, Command):
+    """Change an instance: only what is given"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--host", metavar="ADDRESS", help="where it listens")
+        parser.add_argument("--port", **_PORT)
+        _add_options(parser)
+        return parser
+
+    def take_action(self, parsed_args):
+        changes = _given(parsed_args, "host", "port")
+        self.say(_said(self.gateway.update_instance(parsed_args.instance, changes)))
+
+
+def _said(answer: dict) -> str:
+    return f"{answer['instance']} is {answer['change'] or 'so already'}."
+
+
+class RemoveInstance(Command):
+    """Remove instances"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("instances", metavar="INSTANCE", nargs="+", help="type and number: hello-0")
+        add_yes(parser)
+        return parser
+
+    def take_action(self, parsed_args):
+        if not self.confirmed(f"Remove {', '.join(parsed_args.instances)}?", parsed_args):
+            return
+        for name in parsed_args.instances:
+            self.say(_said(self.gateway.remove_instance(name)))
+
+
+class MaintenanceOn(_OfInstance, Command):
+    """Take an instance out: it is never the best"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--reason", default="", help="shown to who asks")
+        return parser
+
+    def take_action(self, parsed_args):
+        self.gateway.set_maintenance(parsed_args.instance, True, parsed_args.reason)
+        self.say(f"{parsed_args.instance} is in maintenance.")
+
+
+class MaintenanceOff(_OfInstance, Command):
+    """Let an instance in again, once it passes its check"""
+
+    def take_action(self, parsed_args):
+        self.gateway.set_maintenance(parsed_args.instance, False)
+        self.say(f"{parsed_args.instance} is in again once it passes its check.")
