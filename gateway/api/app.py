@@ -10,6 +10,7 @@ from gateway.api import middleware
 from gateway.api.artifacts import Artifacts
 from gateway.api.deployments import Deployments
 from gateway.api.expose import ErrorHook
+from gateway.api.fastpath import FastPath
 from gateway.api.flavors import Flavors
 from gateway.api.images import Images
 from gateway.api.launch_options import LaunchOptions
@@ -60,7 +61,8 @@ def application(parts: Parts):
             "deployments": Deployments(parts),
         }
     )
-    return routed(Root(v1, RegistryRoot(parts)), middleware.STACK, parts.conf)
+    app = routed(Root(v1, RegistryRoot(parts)), middleware.STACK, parts.conf)
+    return FastPath(app, parts.conf, parts.registry) if parts.conf.api.fast_path else app
 
 
 def routed(root, stack: Sequence[middleware.Wrap], conf: cfg.ConfigOpts):

@@ -14,6 +14,8 @@ from gateway import errors
 ENFORCER = "gateway.enforcer"
 #: Where a pipeline without Keystone puts who decides in its place: a function as ``authorize``.
 AUTHORITY = "gateway.authority"
+#: Where ``authorize`` leaves the rule that the caller has satisfied, and in which project.
+ALLOWED = "gateway.allowed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,7 @@ def authorize(request: webob.Request, rule: str) -> Context:
         )
     enforcer: oslo_policy.Enforcer = environ[ENFORCER]
     enforcer.authorize(rule, {"project_id": seen.project_id}, seen, do_raise=True)
+    environ[ALLOWED] = rule, seen.project_id
     token = _as_plugin(environ)
     return Context(
         project_id=seen.project_id,

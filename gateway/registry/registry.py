@@ -315,10 +315,14 @@ class Registry:
 
     def instances(self, project_id: str, type: str) -> list[Instance]:
         """By ordinal. Raises NotFound for a type that has none."""
+        return list(self.service_type(project_id, type).instances.values())
+
+    def service_type(self, project_id: str, type: str) -> ServiceType:
+        """Raises NotFound for a type that has no instances."""
         found = self._snapshot.refresh().types(project_id).get(type)
         if found is None:
             raise _no_type(type)
-        return list(found.instances.values())
+        return found
 
     def find(
         self, project_id: str, query: Query, limit: int | None = None, marker: str | None = None

@@ -1,6 +1,7 @@
 """The registry through the whole pipeline: WSGI, keystonemiddleware, policy, Pecan, SQLite, real services."""
 
 import json
+import re
 import uuid
 
 import pytest
@@ -10,6 +11,7 @@ from keystoneauth1 import fixture as keystone
 
 from gateway import daemon
 from gateway.api import app as api
+from gateway.api import fastpath
 from gateway.registry.model import Registration
 from gateway.tests import registered
 
@@ -49,8 +51,8 @@ def identity():
         yield
 
 
-@pytest.fixture
-def conf(tmp_path):
+@pytest.fixture(params=[True, False], ids=["fast path", "pipeline"])
+def conf(tmp_path, request):
     file = tmp_path / "gateway.conf"
     file.write_text(
         "[keystone_authtoken]\nauth_type = password\n"
@@ -59,6 +61,7 @@ def conf(tmp_path):
         "user_domain_name = Default\nproject_domain_name = Default\n"
     )
     made = registered.configuration(tmp_path, [file])
+    made.set_override("fast_path", request.param, "api")
     registered.registry(made)  # makes the tables
     return made
 
@@ -222,6 +225,78 @@ def test_the_defaults(call, up):
         "/",
         1,
     )
+
+
+PLAIN = ("types/my-auth/best", "types/my-auth", "my-auth-0")
+
+
+def test_the_fast_path_answers_as_the_pipeline_does(call, conf, up):
+    call("POST", "/registry/service", body(up.port))
+    whole = {path: call("GET", f"/registry/service/{path}", Origin="http://else.where") for path in PLAIN}
+    for path, slow in whole.items():
+        call("GET", f"/registry/service/{path}")  # the token is known from here on
+        fast = call("GET", f"/registry/service/{path}")
+        assert (fast.status, fast.body) == (slow.status, slow.body)
+        ids = [answer.headers.pop("X-Openstack-Request-Id") for answer in (fast, slow)]
+        assert all(re.fullmatch(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", each) for each in ids)
+        assert sorted(fast.headers.items()) == sorted(slow.headers.items())
+    call("DELETE", "/registry/service/my-auth-0")
+    for path in PLAIN:
+        answer = call("GET", f"/registry/service/{path}")
+        assert (answer.status_int, len(answer.json["errors"])) == (404, 1)
+
+
+@pytest.fixture
+def behind(conf, identity):
+    """The fast path before an application that says what it was asked."""
+    asked = []
+
+    def pipeline(environ, start_response):
+        asked.append(environ["PATH_INFO"])
+        return api.application(daemon.parts(conf))(environ, start_response)
+
+    conf.set_override("fast_path", False, "api")
+    made = daemon.parts(conf)
+    api.application(made)  # registers keystonemiddleware's options
+    yield fastpath.FastPath(pipeline, conf, made.registry), asked
+    conf.clear_override("fast_path", "api")
+
+
+def get(application, path: str, token: str, **headers) -> int:
+    request = webob.Request.blank(path, headers={"X-Auth-Token": token, **headers})
+    return request.get_response(application).status_int
+
+
+def test_the_fast_path_takes_only_what_is_plain_from_who_is_known(behind, conf, up):
+    application, asked = behind
+    registered.registry(conf).register("a" * 32, Registration("web", "http", "127.0.0.1", up.port))
+    best = "/registry/service/types/web/best"
+    assert [get(application, best, READER) for _ in range(3)] == [200] * 3
+    assert asked == [best]
+    assert [get(application, path, READER) for path in ("/registry/service/web-0", best[:-5])] == [200] * 2
+    assert asked == [best]
+    assert [get(application, best, OTHER) for _ in range(2)] == [404] * 2  # another project's
+    assert [get(application, best, "unknown") for _ in range(2)] == [401] * 2
+    spoofed = {"X-Identity-Status": "Confirmed", "X-Project-Id": "a" * 32}
+    assert [get(application, path, "unknown", **spoofed) for path in ("/healthcheck", best)] == [200, 401]
+    before = len(asked)
+    for headers in ({"Accept": "text/html"}, {"X-Service-Token": "x"}, {"Origin": "http://x"}):
+        get(application, best, READER, **headers)
+    get(application, best + "?key=x", READER)
+    get(application, best + "/", READER)
+    assert len(asked) == before + 5
+
+
+def test_a_token_is_forgotten_when_its_time_is_over(behind, conf, up, monkeypatch):
+    application, asked = behind
+    registered.registry(conf).register("a" * 32, Registration("web", "http", "127.0.0.1", up.port))
+    clock = [1000.0]
+    monkeypatch.setattr(fastpath.time, "monotonic", lambda: clock[0])
+    best = "/registry/service/types/web/best"
+    for seconds, reached in ((0, 1), (0, 1), (299, 1), (2, 2), (0, 2), (301, 3)):
+        clock[0] += seconds
+        assert get(application, best, READER) == 200
+        assert len(asked) == reached
 
 
 def test_health_needs_no_token(call):

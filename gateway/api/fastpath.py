@@ -1,0 +1,195 @@
+"""The few reads that are asked most, answered before the pipeline: the best of a type, a type, an instance.
+
+A GET of these without parameters, with a token that this process has seen accepted, needs none of what the
+pipeline is made of; its answer is the same to the byte. Everything else, and whatever is not a plain 200,
+goes the whole way. How long a token is remembered: ``_Tokens``. One line in the log stands for all answers
+to a URL within a second.
+"""
+
+import collections
+import hashlib
+import itertools
+import json
+import secrets
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from oslo_config import cfg
+from oslo_log import log
+from oslo_utils import timeutils
+
+from gateway import errors
+from gateway.api import auth
+from gateway.api.service import service
+from gateway.registry.model import Instance, split_name
+from gateway.registry.registry import Registry
+
+LOG = log.getLogger(__name__)
+
+_PREFIX = "/registry/service/"
+_TYPES = _PREFIX + "types/"
+_RULE = "gateway:registry:get"
+_MOST_TOKENS = 10_000
+_MOST_BODIES = 200_000
+_LOG_EVERY = 1.0  # seconds
+
+#: What a request may bring that asks for more than a plain answer.
+_UNUSUAL = ("HTTP_ORIGIN", "HTTP_X_SERVICE_TOKEN", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
+_ACCEPTED = (None, "*/*", "application/json")
+
+
+class _Known(NamedTuple):
+    until: float  # monotonic
+    project_id: str | None  # None: what its roles allow is not known yet
+
+
+class _Tokens:
+    """Tokens that the pipeline has accepted, by their SHA-256: for ``life`` seconds (token_cache_time) from
+    when this process first saw it and not beyond the token's own end; a change of the policies, too, takes
+    effect after that. Past it the pipeline judges anew. Threads share it."""
+
+    def __init__(self, life: float):
+        self._life = life
+        self._known: collections.OrderedDict[bytes, _Known] = collections.OrderedDict()
+
+    def project_id(self, token: str) -> str | None:
+        """Of a token that may read this project's registry."""
+        known = self._known.get(_digest(token))
+        return known.project_id if known and time.monotonic() < known.until else None
+
+    def learn(self, token: str, environ: dict[str, Any]) -> None:
+        """What the pipeline has found about the request with this token."""
+        if "keystone.token_info" not in environ:  # which no client can send
+            return
+        digest, now = _digest(token), time.monotonic()
+        known = self._known.get(digest)
+        if known is None or now >= known.until:
+            known = _Known(now + min(self._life, _seconds_left(environ)), None)
+        rule, project_id = environ.get(auth.ALLOWED, (None, None))
+        if rule == _RULE:
+            known = known._replace(project_id=project_id)
+        self._known[digest] = known
+        while len(self._known) > _MOST_TOKENS:
+            self._known.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("latin-1")).digest()
+
+
+def _seconds_left(environ: dict[str, Any]) -> float:
+    expires = timeutils.parse_isotime(environ["keystone.token_info"]["token"]["expires_at"])
+    return expires.timestamp() - time.time()
+
+
+class _Bodies:
+    """Encoded answers, each with what it was made from: that never changes, so one look at its identity
+    tells whether it is still the answer."""
+
+    def __init__(self, encode: Callable[[Any], Any]):
+        self._encode = encode
+        self._made: dict[int, tuple[Any, bytes]] = {}
+
+    def of(self, source: Any) -> bytes:
+        made = self._made.get(id(source))
+        if made is None or made[0] is not source:
+            if len(self._made) >= _MOST_BODIES:
+                self._made.clear()
+            made = self._made[id(source)] = source, json.dumps(self._encode(source)).encode() + b"\n"
+        return made[1]
+
+
+class FastPath:
+    """A WSGI application before another one."""
+
+    def __init__(self, app: Callable, conf: cfg.ConfigOpts, registry: Registry):
+        self._app = app
+        self._registry = registry
+        self._tokens = _Tokens(conf.keystone_authtoken.token_cache_time)
+        self._instances = _Bodies(service)
+        self._types = _Bodies(lambda found: {"services": [service(i) for i in found.instances.values()]})
+        self._log = _Log()
+        # as unique as any other, without asking the system for random bytes each time
+        self._ids = f"req-{uuid.uuid4()}"[:-12]
+        self._numbers = itertools.count(secrets.randbits(40))
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        token = environ.get("HTTP_X_AUTH_TOKEN")
+        if token is None:
+            return self._app(environ, start_response)
+        began = time.perf_counter()
+        body = self._body(token, environ) if _is_plain(environ) else None
+        if body is None:
+            answer = self._app(environ, start_response)
+            self._tokens.learn(token, environ)
+            return answer
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("X-Openstack-Request-Id", f"{self._ids}{next(self._numbers):012x}"),
+        ]
+        start_response("200 OK", headers)
+        self._log.note(environ["PATH_INFO"], time.perf_counter() - began)
+        return [body]
+
+    def _body(self, token: str, environ: dict[str, Any]) -> bytes | None:
+        project_id = self._tokens.project_id(token)
+        if project_id is None:
+            return None
+        try:
+            return self._read(project_id, environ["PATH_INFO"])
+        except (errors.GatewayError, ValueError):  # the pipeline says it
+            return None
+
+    def _read(self, project_id: str, path: str) -> bytes | None:
+        """Raises what the registry raises, ValueError for no name of an instance."""
+        if not path.startswith(_TYPES):
+            return self._instances.of(self._instance(project_id, path.removeprefix(_PREFIX)))
+        type_, slash, rest = path.removeprefix(_TYPES).partition("/")
+        if not slash:
+            return self._types.of(self._registry.service_type(project_id, type_))
+        if rest == "best":
+            return self._instances.of(self._registry.best(project_id, type_))
+        return None
+
+    def _instance(self, project_id: str, name: str) -> Instance:
+        return self._registry.instance(project_id, *split_name(name))
+
+
+def _is_plain(environ: dict[str, Any]) -> bool:
+    return (
+        environ["REQUEST_METHOD"] == "GET"
+        and environ["PATH_INFO"].startswith(_PREFIX)
+        and not environ.get("QUERY_STRING")
+        and environ.get("HTTP_ACCEPT") in _ACCEPTED
+        and not any(name in environ for name in _UNUSUAL)
+    )
+
+
+class _Log:
+    """Counts answers, and tells of them once a second: at the rates that this is for, a line for each would
+    cost more than the answer."""
+
+    def __init__(self):
+        self._counts: dict[str, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+        self._writing: threading.Thread | None = None
+
+    def note(self, path: str, seconds: float) -> None:
+        with self._lock:
+            count, longest = self._counts.get(path, (0, 0.0))
+            self._counts[path] = count + 1, max(longest, seconds)
+            if self._writing is None:
+                self._writing = threading.Thread(target=self._write, name="fastpath-log", daemon=True)
+                self._writing.start()
+
+    def _write(self) -> None:
+        while True:
+            time.sleep(_LOG_EVERY)
+            with self._lock:
+                counts, self._counts = self._counts, {}
+            for path, (count, longest) in counts.items():
+                LOG.info('"GET %s" status: 200 answers: %d time: %.6f at most', path, count, longest)
