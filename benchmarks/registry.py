@@ -9,6 +9,7 @@ and system (/proc/…/schedstat): it is steadier than the rate.
 """
 
 import argparse
+import base64
 import contextlib
 import dataclasses
 import json
@@ -95,16 +96,16 @@ class Load:
 
 def _cpu(pid: int) -> int:
     """Nanoseconds of a process and all below it."""
-    own = sum(_spent(task) for task in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"))
-    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own + sum(_cpu(int(child)) for child in children)
+    tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    own = sum(int(_read(task / "schedstat").split()[0]) for task in tasks)
+    return own + sum(_cpu(int(child)) for task in tasks for child in _read(task / "children").split())
 
 
-def _spent(schedstat: pathlib.Path) -> int:
+def _read(file: pathlib.Path) -> str:
     try:
-        return int(schedstat.read_text().split()[0])
+        return file.read_text()
     except OSError:  # the thread has ended
-        return 0
+        return "0" if file.name == "schedstat" else ""
 
 
 @contextlib.contextmanager
@@ -273,25 +274,22 @@ http {{ access_log off; default_type application/json; keepalive_requests 100000
 
 
 _RAW = """
-import sys
-from granian._granian import ListenerSpec, WorkerSignal
-from gateway.daemon import serve_wsgi
-body = open(sys.argv[1], "rb").read()
+body = open(FILE, "rb").read()
 headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+
+
 def application(environ, start_response):
     start_response("200 OK", headers)
     return [body]
-serve_wsgi(application, ListenerSpec("127.0.0.1", int(sys.argv[2]), 1024).build(), 8, WorkerSignal())
-import threading
-threading.Event().wait()
 """
 
 
 def of_raw_wsgi(load: Load, folder: pathlib.Path, body: bytes) -> Iterator[Row]:
     (folder / "raw.json").write_bytes(body)
-    port = free_port()
-    command = [sys.executable, "-c", _RAW, str(folder / "raw.json"), str(port)]
-    with running(command, port, folder) as pid:
+    (folder / "raw.py").write_text(f"FILE = {str(folder / 'raw.json')!r}\n{_RAW}")
+    port, granian = free_port(), str(pathlib.Path(sys.executable).with_name("granian"))
+    command = [granian, "--interface", "wsgi", "--port", str(port), "--workers", "1", "--no-ws"]
+    with running([*command, "--working-dir", str(folder), "raw:application"], port, folder) as pid:
         yield load.run("a bare WSGI callable on granian", pid, f"http://127.0.0.1:{port}/")
 
 
@@ -302,7 +300,7 @@ def of_etcd(load: Load, folder: pathlib.Path, body: bytes) -> Iterator[Row]:
         command += [f"--listen-{flag}-urls", f"http://127.0.0.1:{number}"]
     command += ["--advertise-client-urls", f"http://127.0.0.1:{port}"]
     base = f"http://127.0.0.1:{port}/v3/kv"
-    key, value = "dHlwZS0x", __import__("base64").b64encode(body).decode()
+    key, value = "dHlwZS0x", base64.b64encode(body).decode()
     with running(command, port, folder) as pid:
         time.sleep(1)  # it elects itself
         requests.post(f"{base}/put", json={"key": key, "value": value}, timeout=10).raise_for_status()
