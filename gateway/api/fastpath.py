@@ -42,7 +42,7 @@ _ACCEPTED = (None, "*/*", "application/json")
 
 
 class _Known(NamedTuple):
-    until: float  # monotonic
+    until: float  # by the clock
     project_id: str | None  # None: what its roles allow is not known yet
 
 
@@ -51,20 +51,21 @@ class _Tokens:
     when this process first saw it and not beyond the token's own end; a change of the policies, too, takes
     effect after that. Past it the pipeline judges anew. Threads share it."""
 
-    def __init__(self, life: float):
+    def __init__(self, life: float, clock: Callable[[], float]):
         self._life = life
+        self._clock = clock
         self._known: collections.OrderedDict[bytes, _Known] = collections.OrderedDict()
 
     def project_id(self, token: str) -> str | None:
         """Of a token that may read this project's registry."""
         known = self._known.get(_digest(token))
-        return known.project_id if known and time.monotonic() < known.until else None
+        return known.project_id if known and self._clock() < known.until else None
 
     def learn(self, token: str, environ: dict[str, Any]) -> None:
         """What the pipeline has found about the request with this token."""
         if "keystone.token_info" not in environ:  # which no client can send
             return
-        digest, now = _digest(token), time.monotonic()
+        digest, now = _digest(token), self._clock()
         known = self._known.get(digest)
         if known is None or now >= known.until:
             known = _Known(now + min(self._life, _seconds_left(environ)), None)
@@ -105,10 +106,16 @@ class _Bodies:
 class FastPath:
     """A WSGI application before another one."""
 
-    def __init__(self, app: Callable, conf: cfg.ConfigOpts, registry: Registry):
+    def __init__(
+        self,
+        app: Callable,
+        conf: cfg.ConfigOpts,
+        registry: Registry,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self._app = app
         self._registry = registry
-        self._tokens = _Tokens(conf.keystone_authtoken.token_cache_time)
+        self._tokens = _Tokens(conf.keystone_authtoken.token_cache_time, clock)
         self._instances = _Bodies(service)
         self._types = _Bodies(lambda found: {"services": [service(i) for i in found.instances.values()]})
         self._log = _Log()
