@@ -1,6 +1,5 @@
 """The registry: who is registered, how they are, and which one to use now."""
 
-import asyncio
 import dataclasses
 import itertools
 import time
@@ -11,31 +10,15 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 
 from gateway import errors
-from gateway.registry import checks, guard
+from gateway.registry.admission import Admission, Owner, nobody
 from gateway.registry.changes import Feed
 from gateway.registry.choice import ANY, Asked, Chooser, Verdict, none_passing
-from gateway.registry.model import (
-    Health,
-    Instance,
-    Key,
-    Kind,
-    Reading,
-    Registration,
-    Status,
-    split_name,
-)
+from gateway.registry.model import Health, Instance, Key, Kind, Reading, Registration, Status, split_name
 from gateway.registry.query import Query
 from gateway.registry.readings import Readings
 from gateway.registry.signature import Signer, Token, claimed, fingerprint
 from gateway.registry.snapshot import ServiceType, Snapshot, View
 from gateway.registry.store import RegistryStore
-
-#: The id of the project's own server that has this address, None for any other.
-Owner = Callable[[str], str | None]
-
-
-def nobody(address: str) -> None:
-    """The project has no servers: the operator's networks are all there is."""
 
 
 class Registry:
@@ -49,7 +32,7 @@ class Registry:
         self._signer = signer
         self._snapshot = Snapshot(store, conf.registry.refresh_interval)
         self.feed = Feed(store, self._snapshot)
-        self._guard = guard.Guard(conf)
+        self._admission = Admission(conf)
         self._chooser = Chooser(conf.registry.balancer, store.readings.latencies)
 
     # Writing
@@ -74,7 +57,7 @@ class Registry:
         Conflict (``gateway.registry.exists``: the project has one with this host, port and signature),
         Unhealthy (``gateway.registry.unhealthy``, with what was seen) and Timeout (after ``patience``).
         """
-        host, server_id = self._allowed(wanted.host, owner if verify else None)
+        host, server_id = self._admission.allowed(wanted.host, owner if verify else None)
         wanted = dataclasses.replace(wanted, host=host, server_id=wanted.server_id or server_id)
         if wanted.deployment_id and not wanted.signature:
             host_key = fingerprint(wanted.host_key) if wanted.host_key else None
@@ -84,7 +67,7 @@ class Registry:
         existing = self._store.find(project_id, wanted)
         if existing is not None:
             return existing
-        output = self._probed_in_time(wanted, patience) if verify else ""
+        output = self._admission.probed(wanted, patience) if verify else ""
         now = time.time()
         health = Health(Status.PASSING, streak=1, output=output, since=now)
         instance = self._store.insert(project_id, wanted, health, now)
@@ -110,7 +93,7 @@ class Registry:
         Raises NotFound, and Invalid for the host.
         """
         if "host" in fields:
-            fields["host"], _ = self._allowed(fields["host"], owner)
+            fields["host"], _ = self._admission.allowed(fields["host"], owner)
 
         def amended(before: Instance) -> Instance:
             after = dataclasses.replace(before, health=_told(before.health, health), **fields)
@@ -142,7 +125,7 @@ class Registry:
             if before.deployment_id is not None:
                 _refuse_deployed(before, after)
             if after.host != before.host:
-                host, server_id = self._allowed(after.host, owner)
+                host, server_id = self._admission.allowed(after.host, owner)
                 after = dataclasses.replace(after, host=host, server_id=server_id)
             return self._reverified(before, after)
 
@@ -181,7 +164,7 @@ class Registry:
             self._signer.verify(after.signature, after.project_id, after.type, after.host, after.port)
         if _checked(after) == _checked(before) or before.health.status is Status.MAINTENANCE:
             return after
-        output = self._probed(after)
+        output = self._admission.probed(after)
         return dataclasses.replace(after, health=Health(Status.PASSING, 1, output, time.time()))
 
     def _resigned(self, before: Instance, after: Instance) -> Instance:
@@ -212,7 +195,7 @@ class Registry:
         """A signature for a service that registers itself: for any host and port, or those given. ``about``:
         port, version. Raises Invalid for a host where instances may not be."""
         if host is not None:
-            about["host"], _ = self._allowed(host, owner=None)
+            about["host"], _ = self._admission.allowed(host, owner=None)
         return self._signer.mint(project_id=project_id, type=type, **about)
 
     def public_keys(self) -> dict:
@@ -241,28 +224,6 @@ class Registry:
         self._store.delete_deployment(deployment_id, server_id, time.time())
         self._snapshot.refresh()
 
-    def _allowed(self, host: str, owner: Owner | None) -> tuple[str, str | None]:
-        """The host in its one canonical form, and the server that ``owner`` says it is. Raises Invalid."""
-        found, address = _found(host)
-        network = self._guard.blocking(address)
-        if network is not None:
-            raise errors.Invalid(
-                "gateway.registry.host_blocked",
-                f"host: {host} is in {network}, where instances may not be ([registry] blocked_networks).",
-                field="host",
-            )
-        if owner is None or self._guard.allows(address):
-            return str(found), None
-        server_id = owner(str(address)) if found is address else None  # a name may point elsewhere tomorrow
-        if server_id is None:
-            raise errors.Invalid(
-                "gateway.registry.host_foreign",
-                f"host: {host} is no address of a server of this project, nor in the networks where the "
-                "operator allows any ([registry] allowed_networks).",
-                field="host",
-            )
-        return str(found), server_id
-
     def _minted(self, project_id: str, about: Registration | Instance, host_key: str | None) -> str:
         return self._signer.mint(
             project_id=project_id,
@@ -273,39 +234,6 @@ class Registry:
             server_id=about.server_id,
             host_key=host_key,
         ).text
-
-    def _probed_in_time(self, wanted: Registration, patience: float | None) -> str:
-        if patience is None:
-            return self._probed(wanted)
-        until = time.monotonic() + patience
-        check = dataclasses.replace(wanted.check, timeout=max(0.001, min(wanted.check.timeout, patience)))
-        output = self._probed(dataclasses.replace(wanted, check=check))
-        if time.monotonic() >= until:
-            raise errors.Timeout("gateway.registry.patience", "The caller does not wait any longer.")
-        return output
-
-    def _probed(self, wanted: Registration | Instance) -> str:
-        if wanted.check.kind is Kind.TTL:
-            return ""  # its registration is its first word
-        if wanted.check.tunnel:
-            return ""  # only the monitor has a way to it
-        place = (wanted.proto, wanted.host, wanted.port)
-        try:
-            reading = checks.probe(*place, wanted.check, self._conf.monitor.verify_tls, self._guard)
-        except OSError as error:
-            raise errors.Unavailable(
-                "gateway.registry.probe",
-                f"The gateway cannot make a health check now: {error}.",
-                retry_after=5,
-            ) from error
-        if not reading.ok:
-            raise errors.Unhealthy(
-                "gateway.registry.unhealthy",
-                f"The health check of {wanted.check.what(wanted.proto)} at {wanted.host} port {wanted.port} "
-                f"did not pass: {reading.output}.",
-                field="health",
-            )
-        return reading.output
 
     # Reading. ``best`` is asked most and never waits for the database; the others look at the change index
     # each time, so that who registers by one process and lists by another sees what he did.
@@ -420,19 +348,6 @@ class Registry:
         Returns what there is then. Raises the database's errors."""
         self._store.update_health(updates, time.time())
         return self._snapshot.refresh()
-
-
-def _found(host: str) -> tuple[guard.Address | str, guard.Address]:
-    """The host, and its address; they are the same unless it is a name. Raises Invalid."""
-    try:
-        found = guard.parse(host)
-        return found, asyncio.run(guard.resolved(found)) if isinstance(found, str) else found
-    except ValueError as error:
-        raise errors.Invalid("gateway.registry.host", f"host: {error}.", field="host") from error
-    except OSError as error:
-        raise errors.Invalid(
-            "gateway.registry.host", f"host: the name {host} is not known ({error}).", field="host"
-        ) from error
 
 
 def _told(before: Health, health: Health | None) -> Health:
