@@ -82,6 +82,12 @@ _engine = [
         "knows no deployment for; what is seen twice is deleted. 0: never. It takes the admin role of the "
         "user of [keystone_authtoken] to see all projects.",
     ),
+    cfg.FloatOpt(
+        "heal_interval",
+        default=5,
+        min=0.1,
+        help="Seconds between looks for servers to be replaced, of deployments that ask for it (heal).",
+    ),
     cfg.IntOpt("max_deployments", default=16, min=1, help="Deployments worked on at the same time."),
     cfg.IntOpt(
         "max_servers", default=32, min=1, help="Servers of one deployment worked on at the same time."

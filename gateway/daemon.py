@@ -26,6 +26,7 @@ from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
 from gateway.deploy.command_check import Commands
 from gateway.deploy.engine import Engine
+from gateway.deploy.heal import Healer
 from gateway.deploy.server_states import ServerStates
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweeper import Sweeper
@@ -111,13 +112,15 @@ class UntilStopped(cotyledon.Service):
 
 
 class EngineRole(UntilStopped):
-    """Runs and resumes the flows of deployments; beside it goes the sweep."""
+    """Runs and resumes the flows of deployments; beside it go the sweep and the look for dead servers."""
 
     name = "engine"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
         sweeper = Sweeper(self._conf, built.deployments, built.sessions)
-        threading.Thread(target=sweeper.run, args=(stop,), name="sweep", daemon=True).start()
+        healer = Healer(self._conf, built.deployments, built.sessions, built.registry)
+        for beside in (sweeper, healer):
+            threading.Thread(target=beside.run, args=(stop,), daemon=True).start()
         Engine(self._conf, built.deployments, built.sessions, built.registry).run(stop)
 
 

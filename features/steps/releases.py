@@ -6,7 +6,8 @@ import time
 import requests
 import yaml
 from behave import given, then, when
-from harness.asking import deploy
+from harness import clouds
+from harness.asking import call, deploy
 from harness.names import filled
 
 _BETWEEN = 0.05  # seconds between two calls of a client
@@ -105,3 +106,22 @@ def step_deploy_version_with_key(context, who, version, key):
 def _deploy_with_key(context, who, key, changes):
     wish = yaml.safe_load(filled(context.service, context.names)) | changes
     deploy(context, who, wish, {"Idempotency-Key": key})
+
+
+@when("its server is stopped in Nova")
+def step_stop_server(context):
+    clouds.as_user("a member").compute.stop_server(context.names["server"])
+
+
+@then("within {seconds:d} seconds its server is another than {server}")
+def step_another_server(context, seconds, server):
+    dead = filled(server, context.names)
+    deadline = time.monotonic() + seconds
+    while True:
+        path = f"/v1/deployments/{context.names['deployment']}"
+        deployment = call(context, "a member", "GET", path).json()["deployment"]
+        found = deployment["instances"][0]["server_id"]
+        if found not in (None, dead):
+            return
+        assert time.monotonic() < deadline, deployment
+        time.sleep(0.5)

@@ -12,7 +12,9 @@ class Status(enum.StrEnum):
     FINISHING = "finishing"  # every instance passes; those that are no longer wanted are being removed
     SUCCEEDED = "succeeded"  # every instance passes and is registered
     REVERTING = "reverting"  # a step failed, or it was canceled; what was done is being taken back
-    ROLLED_BACK = "rolled_back"  # the release before runs again; ``fault`` says why
+    ROLLED_BACK = (
+        "rolled_back"  # what was under way has failed, and the release before it runs; see ``fault``
+    )
     FAILED = "failed"  # nothing is left of it; ``fault`` says why
     DELETING = "deleting"  # being undeployed; the row goes when nothing is left
 
