@@ -26,6 +26,33 @@ Feature: What is secret is read nowhere
       health: {path: /, interval: 1, timeout: 5}
       """
 
+  Scenario: A deployment that succeeds, by an application credential's token
+    When a member deploys it with that token
+    And its step install is running
+    Then no secret is in the processes of this machine
+    And no secret is in the processes of its server, as others there see them
+    When it has ended
+    Then "deployment.status" is "succeeded"
+    And no secret is in what the gateway answers
+    And no secret is in the daemon's log
+    And no secret is in the daemon's files
+    And no secret is in the processes of its server, as others there see them
+    And no secret is in the files of its server that others there may read
+    When a member undeploys it
+    Then no secret is in the daemon's log
+    And no secret is in the daemon's files
+
+  Scenario: A deployment that fails
+    When a member deploys it with
+      """
+      command: sh -c 'echo "failing with $API_KEY"; exit 3'
+      """
+    Then it fails at health with gateway.deployment.unhealthy, which says "exited with status 3"
+    And its log says "failing with ***"
+    And no secret is in what the gateway answers
+    And no secret is in the daemon's log
+    And no secret is in the daemon's files
+
   Scenario: What is refused, and a server that is booted
     When a member deploys it with
       """
