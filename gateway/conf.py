@@ -116,6 +116,13 @@ _ssh = [
     cfg.PortOpt("port", default=22, help="Port of sshd on the servers."),
     cfg.FloatOpt("ready_timeout", default=600, min=1, help="Seconds from ACTIVE to the first login."),
     cfg.FloatOpt(
+        "return_timeout",
+        default=60,
+        min=1,
+        help="Seconds for a login where the gateway has been before: a server that is away for longer fails "
+        "the step, or keeps what was to be taken off it.",
+    ),
+    cfg.FloatOpt(
         "connect_timeout",
         default=10,
         min=0.1,

@@ -362,12 +362,14 @@ def wait_for_login(
     proceed: Callable[[], None],
     patience: float,
     through: Callable[[], Connection | None] = lambda: None,
+    seconds: float | None = None,
 ) -> Connection:
-    """Tries until the login works, for [ssh] ready_timeout seconds; ``proceed`` is called between tries and
-    may raise; ``through`` gives the jump host's connection for each try. A refusal, of either side, is
+    """Tries until the login works, for ``seconds``, by default [ssh] ready_timeout; ``proceed`` is called
+    between tries and may raise; ``through`` gives the jump host's connection for each try. A refusal, of either side, is
     believed only after ``patience`` seconds, since a guest that boots may run sshd before cloud-init has put
     the keys in. Raises Timeout, Unauthorized, HostKeyMismatch, NoCommonAlgorithm."""
-    end = time.monotonic() + conf.ssh.ready_timeout
+    seconds = conf.ssh.ready_timeout if seconds is None else seconds
+    end = time.monotonic() + seconds
     refused_since = None
     while True:
         jump = through()
@@ -381,7 +383,7 @@ def wait_for_login(
             if time.monotonic() >= end:
                 raise errors.Timeout(
                     "gateway.ssh.unreachable",
-                    f"{error.message[:-1]}, for {conf.ssh.ready_timeout:g} s. "
+                    f"{error.message[:-1]}, for {seconds:g} s. "
                     f"Is the address reachable from the {'jump host' if jump else 'gateway'}?",
                 ) from error
         proceed()

@@ -197,15 +197,16 @@ class Work:
         target, access = self.target(number), self.access(number)
         host_keys, trust = self._host_keys(target, access)
         login = ssh.Login(target.address, access.user, access.private_key, host_keys)
-        boots = trust is Trust.INJECTED and target.host_key is None
-        patience = _KEYS_PATIENCE if boots else 0.0
-        connection = ssh.wait_for_login(login, self.conf, self.proceed, patience, self._jump_host)
+        knows_us = target.host_key is not None
+        patience = _KEYS_PATIENCE if trust is Trust.INJECTED and not knows_us else 0.0
+        seconds = self.conf.ssh.return_timeout if knows_us else None
+        connection = ssh.wait_for_login(login, self.conf, self.proceed, patience, self._jump_host, seconds)
         self.store.set_target(self.id, number, host_key=connection.host_key(), trust=trust)
         return connection
 
     def _host_keys(self, target: Target, access: Access) -> tuple[tuple[str, ...], Trust]:
         """The keys that the server may show, and why they are believed. Raises Unhealthy without any."""
-        if target.host_key:
+        if target.host_key and access.trust is not Trust.GIVEN:
             return (target.host_key,), target.trust
         if access.host_key:
             return (access.host_key,), access.trust or Trust.GIVEN
