@@ -365,9 +365,9 @@ def wait_for_login(
     seconds: float | None = None,
 ) -> Connection:
     """Tries until the login works, for ``seconds``, by default [ssh] ready_timeout; ``proceed`` is called
-    between tries and may raise; ``through`` gives the jump host's connection for each try. A refusal, of either side, is
-    believed only after ``patience`` seconds, since a guest that boots may run sshd before cloud-init has put
-    the keys in. Raises Timeout, Unauthorized, HostKeyMismatch, NoCommonAlgorithm."""
+    between tries and may raise; ``through`` gives the jump host's connection for each try. A refusal, of
+    either side, is believed only after ``patience`` seconds, since a guest that boots may run sshd before
+    cloud-init has put the keys in. Raises Timeout, Unauthorized, HostKeyMismatch, NoCommonAlgorithm."""
     seconds = conf.ssh.ready_timeout if seconds is None else seconds
     end = time.monotonic() + seconds
     refused_since = None

@@ -26,16 +26,15 @@ from gateway.deploy.model import (
     LogLine,
     Release,
     ReleaseState,
-    Spec,
     Status,
 )
 from gateway.deploy.progress import STEP_FIELDS, TARGET_FIELDS, Progress, of_target, read_step, read_target
+from gateway.deploy.releases import RELEASE_FIELDS, Releases, read_release, read_releases
 from gateway.deploy.tables import deployments, idempotency_keys, releases, server_access, steps, targets
 from gateway.vault import Vault
 
-_RELEASE_FIELDS = [releases.c[field.name] for field in dataclasses.fields(Release)]
 _NEWEST = (
-    sa.select(deployments, *[column.label(f"_{column.name}") for column in _RELEASE_FIELDS])
+    sa.select(deployments, *[column.label(f"_{column.name}") for column in RELEASE_FIELDS])
     .join(
         releases,
         sa.and_(releases.c.deployment_id == deployments.c.id, releases.c.number == deployments.c.release),
@@ -45,7 +44,7 @@ _NEWEST = (
 _KEY_LIFETIME = 86400.0  # seconds in which an Idempotency-Key means the same call
 
 
-class DeploymentStore(Progress, Accesses, Artifacts):
+class DeploymentStore(Releases, Progress, Accesses, Artifacts):
     """Safe to share between threads; every method is one transaction."""
 
     def __init__(self, database: Database, vault: Vault, artifact_folder: pathlib.Path):
@@ -166,7 +165,7 @@ class DeploymentStore(Progress, Accesses, Artifacts):
                 raise _no_deployment(id)
             wanted = {
                 release.number: release
-                for release in _releases(
+                for release in read_releases(
                     connection, id, releases.c.number.in_([row["release"], row["before"]])
                 )
             }
@@ -210,13 +209,13 @@ class DeploymentStore(Progress, Accesses, Artifacts):
                     )
                 query = query.where(order < sa.tuple_(sa.literal(at), sa.literal(marker)))
             rows = connection.execute(query.limit(limit)).mappings()
-            return [_deployment(row, _release(row, "_")) for row in rows]
+            return [_deployment(row, read_release(row, "_")) for row in rows]
 
     def every_deployment(self, project_id: str | None = None) -> list[Deployment]:
         """Of all projects or one, newest first, without steps and targets: the operator asks."""
         query = _NEWEST if project_id is None else _NEWEST.where(deployments.c.project_id == project_id)
         with self._database.read() as connection:
-            return [_deployment(row, _release(row, "_")) for row in connection.execute(query).mappings()]
+            return [_deployment(row, read_release(row, "_")) for row in connection.execute(query).mappings()]
 
     def known(self) -> set[str]:
         """The ids of all deployments. Raises Conflict when the database is no longer this gateway's: a new
@@ -232,16 +231,6 @@ class DeploymentStore(Progress, Accesses, Artifacts):
         deployment = self.deployment(id)
         with self._database.read() as connection:
             return deployment, log.everything(connection, id, after, limit)
-
-    def releases(self, id: str) -> list[Release]:
-        """Newest first."""
-        with self._database.read() as connection:
-            return _releases(connection, id, sa.true())
-
-    def folders(self, id: str, count: int) -> tuple[str, ...]:
-        """Of the last ``count`` releases that differ, those that failed left out."""
-        names = [r.folder for r in self.releases(id) if r.state is not ReleaseState.FAILED]
-        return tuple(dict.fromkeys(names))[:count]
 
     def unfinished(self) -> list[str]:
         """What an engine has to work on, oldest first."""
@@ -271,17 +260,6 @@ class DeploymentStore(Progress, Accesses, Artifacts):
         if found is None:
             raise _no_deployment(id)
         return Status(found)
-
-    def secrets(self, id: str, release: int) -> dict:
-        with self._database.read() as connection:
-            sealed = connection.scalar(
-                sa.select(releases.c.secrets).where(
-                    releases.c.deployment_id == id, releases.c.number == release
-                )
-            )
-        if sealed is None:
-            raise _no_deployment(id)
-        return json.loads(self._vault.open(sealed))
 
     # How it goes on
 
@@ -390,20 +368,6 @@ def _settle(
             releases.update().where(of_it, releases.c.state == state).values(state=ReleaseState.OLD)
         )
     connection.execute(releases.update().where(of_it, releases.c.number == number).values(state=state))
-
-
-def _releases(connection: sa.Connection, id: str, condition: sa.ColumnElement) -> list[Release]:
-    rows = connection.execute(
-        sa.select(*_RELEASE_FIELDS)
-        .where(releases.c.deployment_id == id, condition)
-        .order_by(releases.c.number.desc())
-    ).mappings()
-    return [_release(row) for row in rows]
-
-
-def _release(row, prefix: str = "") -> Release:
-    kept = {field.name: row[prefix + field.name] for field in dataclasses.fields(Release)}
-    return Release(**{**kept, "spec": Spec.from_dict(kept["spec"]), "state": ReleaseState(kept["state"])})
 
 
 def _deployment(row, release: Release) -> Deployment:
