@@ -270,6 +270,108 @@ def test_delete_is_for_the_engine_to_do_and_may_be_repeated(call, parts):
         assert (response.status_int, response.json["deployment"]["status"]) == (202, "deleting")
 
 
+def settled(parts, id):
+    """As the engine leaves it."""
+    parts.deployments.move(id, Status.FINISHING, [Status.PENDING])
+    assert parts.deployments.succeed(id, 5)
+
+
+def test_once_more_is_the_next_release(call, trusts, parts):
+    id = deploy(call).json["deployment"]["id"]
+    assert refusal(deploy(call, version="2"))[:2] == (409, "gateway.deployment.in_progress")
+    settled(parts, id)
+    response = deploy(call, version="2", replicas=3)
+    assert response.status_int == 202, response.text
+    made = response.json["deployment"]
+    assert (made["id"], made["release"], made["status"]) == (id, 2, "pending")
+    assert [(r["number"], r["state"], r["folder"]) for r in made["releases"]] == [
+        (2, "deploying", "2-2"),
+        (1, "current", "1.0.0-1"),
+    ]
+    assert [each["aim"] for each in made["instances"]] == ["update", "add", "add"]
+    assert {step["request_id"] for step in made["steps"]} == {made["request_id"]}
+    assert len(call("GET", "/v1/deployments").json["deployments"]) == 1
+
+
+def test_more_servers_of_the_same_leave_the_others_alone(call, trusts, parts):
+    settled(parts, deploy(call).json["deployment"]["id"])
+    made = deploy(call, replicas=2).json["deployment"]
+    assert [each["aim"] for each in made["instances"]] == ["keep", "add"]
+    assert made["releases"][0]["folder"] == made["releases"][1]["folder"]
+    settled(parts, made["id"])
+    other = deploy(call, replicas=2, secrets={"A": "x"}).json["deployment"]
+    assert [each["aim"] for each in other["instances"]] == ["update", "update"]
+
+
+def test_what_a_release_cannot_change(call, trusts, parts, servers):
+    settled(parts, deploy(call).json["deployment"]["id"])
+    for server in ({**NEW, "user": "root"}, {"ids": [SERVER]}):
+        code = refusal(deploy(call, server=server))
+        assert code[:2] == (409, "gateway.deployment.server_changed")
+    assert parts.deployments.live(PROJECT, "hello").release.number == 1
+
+
+def test_a_key_that_came_before_need_not_come_again(call, trusts, parts, servers):
+    server = {"ids": ["strange"], "user": "debian", "private_key": KEY.private, "host_key": KEY.public}
+    id = deploy(call, server=server).json["deployment"]["id"]
+    settled(parts, id)
+    response = deploy(call, version="2", server={"ids": ["strange"]})
+    assert response.status_int == 202, response.text
+    assert parts.deployments.secrets(id, 2) == parts.deployments.secrets(id, 1)
+    assert parts.deployments.deployment(id).spec.server.host_key == KEY.public
+
+
+def test_the_same_key_is_the_same_call(call, trusts, parts):
+    def again(**changed):
+        return call("POST", "/v1/deployments", {"deployment": WISH | changed}, "member+reader", **key)
+
+    key = {"Idempotency-Key": "once"}
+    first, second = again(), again()
+    assert (first.status_int, second.status_int) == (202, 202)
+    assert first.json["deployment"]["id"] == second.json["deployment"]["id"]
+    assert first.headers["Location"] == second.headers["Location"]
+    assert trusts.call_count == 1
+    assert refusal(again(version="2"))[:2] == (409, "gateway.request.idempotency_key")
+    for bad in ("", "a" * 256, "\x7f"):
+        key["Idempotency-Key"] = bad
+        assert refusal(again())[:2] == (400, "gateway.request.idempotency_key")
+
+
+def test_back_to_an_earlier_release(call, trusts, parts):
+    id = deploy(call, secrets={"A": "first"}).json["deployment"]["id"]
+    url = f"/v1/deployments/{id}/rollback"
+    assert refusal(call("POST", url, {}))[:2] == (409, "gateway.deployment.in_progress")
+    settled(parts, id)
+    assert refusal(call("POST", url, {}))[:2] == (409, "gateway.deployment.no_release")
+    settled(parts, deploy(call, version="2", replicas=2).json["deployment"]["id"])
+    assert refusal(call("POST", url, {"release": 2}))[:2] == (409, "gateway.deployment.no_release")
+    made = call("POST", url, {}).json["deployment"]
+    assert (made["release"], made["version"], made["replicas"]) == (3, "1.0.0", 2)
+    assert made["releases"][0]["folder"] == "1.0.0-1"
+    assert parts.deployments.secrets(id, 3) == {"env": {"A": "first"}}
+
+
+def test_cancel(call, trusts, parts):
+    id = deploy(call).json["deployment"]["id"]
+    url = f"/v1/deployments/{id}/cancel"
+    for _ in range(2):
+        response = call("POST", url)
+        assert (response.status_int, response.json["deployment"]["status"]) == (202, "reverting")
+    assert response.json["deployment"]["fault"]["code"] == "gateway.deployment.canceled"
+    parts.deployments.fail(id)
+    assert refusal(call("POST", f"/v1/deployments/{id}/cancel"))[:2] == (
+        409,
+        "gateway.deployment.not_running",
+    )
+    assert deploy(call).json["deployment"]["id"] != id  # nothing is left of the first
+
+
+@pytest.mark.parametrize("part", ["cancel", "rollback"])
+def test_a_reader_changes_nothing(call, trusts, parts, part):
+    id = deploy(call).json["deployment"]["id"]
+    assert call("POST", f"/v1/deployments/{id}/{part}", {}, "reader").status_int == 403
+
+
 def test_the_log(call, parts):
     made = deployed.deployment(project_id=PROJECT)
     parts.deployments.add(made, {"env": {}})
