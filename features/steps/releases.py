@@ -6,7 +6,6 @@ import time
 import requests
 import yaml
 from behave import given, then, when
-from harness import clouds
 from harness.asking import call, deploy
 from harness.names import filled
 
@@ -106,11 +105,6 @@ def step_deploy_version_with_key(context, who, version, key):
 def _deploy_with_key(context, who, key, changes):
     wish = yaml.safe_load(filled(context.service, context.names)) | changes
     deploy(context, who, wish, {"Idempotency-Key": key})
-
-
-@when("its server is stopped in Nova")
-def step_stop_server(context):
-    clouds.as_user("a member").compute.stop_server(context.names["server"])
 
 
 @then("within {seconds:d} seconds its server is another than {server}")
