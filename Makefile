@@ -73,7 +73,9 @@ databases: venv
 	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
 	devstack/databases $(BIN)/pytest -q -p no:warnings $(ON_DATABASES)
 
+# One of them asks the registry by dig.
 features: venv
+	@type dig >/dev/null 2>&1 || test $$(id -u) != 0 || { apt-get update -q && apt-get install -qy bind9-dnsutils; }
 	devstack/features $(FEATURES)
 
 test: check features

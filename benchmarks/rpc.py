@@ -5,10 +5,12 @@
 
 Needs h2load (Debian's nghttp2-client). The server is pinned to core 0, h2load to core 1; 1,000 instances in
 100 types. One answer is looked at before and after, since h2load sees only HTTP/2. The CPU time of a call is
-the server's own: it says what a core can do where the machine has other things to do.
+the server's own: it says what a core can do where the machine has other things to do. Beside it, in the same
+run, a bare grpcio server that gives the same answer to anyone.
 """
 
 import argparse
+import concurrent.futures
 import configparser
 import os
 import pathlib
@@ -37,9 +39,12 @@ _METHOD = "/proto.RegistryService/BestInstance"
 _TYPES, _EACH = 100, 10
 
 
-def configured(folder: pathlib.Path, service_cloud: str, threads: int) -> pathlib.Path:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def configured(folder: pathlib.Path, service_cloud: str, port: int, threads: int) -> pathlib.Path:
     auth = openstack.connect(cloud=service_cloud).config.config["auth"]
     config = configparser.RawConfigParser(default_section="")
     config.read_dict(
@@ -97,6 +102,41 @@ def cpu_seconds(pid: int) -> float:
     return own + sum(cpu_seconds(int(child)) for child in children)
 
 
+def serve_bare(port: int) -> None:
+    """What grpcio itself costs: the same answer, always, to anyone."""
+    answer = best_answer().SerializeToString()
+    handler = grpc.unary_unary_rpc_method_handler(lambda request, context: answer)
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
+    name, method = _METHOD.strip("/").split("/")
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {method: handler}),))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    server.wait_for_termination()
+
+
+def best_answer() -> pb.Service:
+    return pb.Service(proto="http", type="type-7", host="10.0.0.8", port=8080, routes=["/a", "/b"], weight=1)
+
+
+def measured(name: str, command: list, address: str, token: str, folder: pathlib.Path, args) -> None:
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(["taskset", "-c", "0", *command], stdout=log, stderr=log)
+    try:
+        assert best(address, token).type == "type-7"
+        for _ in range(args.runs):
+            before = cpu_seconds(server.pid)
+            said = load(address, token, folder, args.connections, args.streams, args.seconds)
+            used = (cpu_seconds(server.pid) - before) / int(re.search(r"(\d+) succeeded", said)[1])
+            failed = re.search(r"(\d+) failed, (\d+) errored", said)
+            rate = float(re.search(r"([\d.]+) req/s", said)[1])
+            print(f"{name:9} {rate:8,.0f}/s {used * 1e6:6.0f} us {1 / used:8,.0f}/s a core; {failed[0]}")
+            time.sleep(1)
+        assert best(address, token).type == "type-7"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--service-cloud", default="gateway", help="whom gatewayd validates tokens as")
@@ -105,35 +145,20 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=8, help="of the server")
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--serve-bare", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.serve_bare:
+        serve_bare(args.serve_bare)
     user = openstack.connect(cloud=os.environ.get("OS_CLOUD", "demo"))
     token, folder = user.auth_token, pathlib.Path(tempfile.mkdtemp(prefix="gateway-benchmark-"))
-    file = configured(folder, args.service_cloud, args.threads)
+    ports = free_port(), free_port()
+    file = configured(folder, args.service_cloud, ports[0], args.threads)
     fill(file, user.current_project_id)
     gatewayd = [pathlib.Path(sys.executable).with_name("gatewayd"), "--config-file", file, "--role", "rpc"]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(["taskset", "-c", "0", *gatewayd], stdout=log, stderr=log)
-    try:
-        config = configparser.RawConfigParser(default_section="")
-        config.read(file)
-        address = f"127.0.0.1:{config['rpc']['port']}"
-        assert best(address, token).type == "type-7"
-        for _ in range(args.runs):
-            before = cpu_seconds(server.pid)
-            said = load(address, token, folder, args.connections, args.streams, args.seconds)
-            rate = re.search(r"([\d.]+) req/s", said)[1]
-            failed = re.search(r"(\d+) failed, (\d+) errored", said)
-            times = re.search(r"time for request:.*", said)[0]
-            used = (cpu_seconds(server.pid) - before) / int(re.search(r"(\d+) succeeded", said)[1])
-            print(
-                f"{float(rate):,.0f}/s; {used * 1e6:.0f} us of CPU each, {1 / used:,.0f}/s a core; "
-                f"{failed[0]}; {' '.join(times.split())}"
-            )
-            time.sleep(1)
-        assert best(address, token).type == "type-7"
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(60)
+    bare = [sys.executable, __file__, "--serve-bare", str(ports[1])]
+    print("                rate  CPU each   in a whole core")
+    for name, command, port in (("gatewayd", gatewayd, ports[0]), ("grpcio", bare, ports[1])):
+        measured(name, command, f"127.0.0.1:{port}", token, folder, args)
     shutil.rmtree(folder)
     return 0
 

@@ -77,6 +77,8 @@ def _lacking(tags: set[str]) -> str | None:
         return "devstack/aio"
     if "barbican" in tags and not barbican.installed:
         return "apt-get install barbican-api"
+    if "node" in tags and not (shutil.which("node") and shutil.which("npm")):
+        return "node and npm"
     return None
 
 

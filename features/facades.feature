@@ -53,6 +53,17 @@ Feature: The registry for the tools that people have
     And py-consul sees web-0 at {here} port {web_port}, weight 3, passing
     And py-consul sees web-1 at {here} port {sick_port}, weight 1, critical
 
+  @node
+  Scenario: npm's consul finds and watches services
+    Given a gateway of the scenario's own with Consul's port, for the member's project
+    And a web service web whose health check is answered 200
+    When a member calls POST /registry/service
+      """
+      {"proto": "http", "type": "web", "host": "{here}", "port": {web_port}, "tags": ["blue"]}
+      """
+    Then the answer is 201
+    And npm's consul lists web with the tag blue, and watches web-0 go
+
   Scenario: py-consul waits for a change
     Given a gateway of the scenario's own with Consul's port, for the member's project
     And a web service late whose health check is answered 200

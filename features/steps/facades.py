@@ -186,6 +186,38 @@ def _check_answer(context, status, says):
     assert says in answer.text, answer.text
 
 
+_NODE = """
+const Consul = require("consul");
+const consul = new Consul({host: "127.0.0.1", port: Number(process.argv[1])});
+const say = (what) => console.log(JSON.stringify(what));
+(async () => {
+  say(await consul.catalog.service.list());
+  const options = {service: process.argv[2], passing: true};
+  const watch = consul.watch({method: consul.health.service, options, backoffFactor: 100});
+  watch.on("error", (error) => { say(error.message); process.exit(1); });
+  watch.on("change", (found) => {
+    say(found.map((each) => each.Service.ID));
+    if (!found.length) { watch.end(); process.exit(0); }
+  });
+})();
+"""
+
+
+@then("npm's consul lists {type:w} with the tag {tag:w}, and watches {name:S} go")
+def step_node(context, type, tag, name):
+    install = ["npm", "install", "--silent", "--no-save", "consul@2"]
+    subprocess.run(install, cwd=context.folder, check=True, timeout=300, capture_output=True)
+    command = ["node", "-e", _NODE, str(context.consul_port), type]
+    node = subprocess.Popen(command, cwd=context.folder, stdout=subprocess.PIPE, text=True)
+    context.add_cleanup(node.kill)
+    listed, seen = (json.loads(node.stdout.readline()) for _ in range(2))
+    assert (listed, seen) == ({type: [tag]}, [name]), (listed, seen)
+    answer = context.client.call("a member", "DELETE", f"/registry/service/{name}")
+    assert answer.ok, answer.text
+    assert json.loads(node.stdout.readline()) == []
+    assert node.wait(_TIMEOUT) == 0
+
+
 # DNS
 
 
