@@ -17,7 +17,7 @@ from oslo_log import log
 from gateway import conf as options
 from gateway import serving, vault
 from gateway.api import app as api
-from gateway.api import consul, standalone
+from gateway.api import changes, consul, standalone
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
@@ -38,6 +38,8 @@ from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
 from gateway.registry.standalone import Networks, Standalone
 from gateway.registry.store import RegistryStore
+from gateway.registry.subscriptions import SubscriptionStore
+from gateway.registry.webhooks import Webhooks
 
 LOG = log.getLogger(__name__)
 
@@ -57,6 +59,7 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
         sessions=Sessions(conf, Credentials(database, opened)),
         deployments=DeploymentStore(database, opened, pathlib.Path(conf.state_path) / "artifacts"),
         registry=Registry(conf, RegistryStore(database), Signer(conf, opened, database)),
+        subscriptions=SubscriptionStore(database, opened),
         waiting=Waiting(conf),
     )
 
@@ -122,11 +125,13 @@ class EngineRole(UntilStopped):
 
 
 class MonitorRole(UntilStopped):
-    """Checks the health of every registered instance."""
+    """Checks the health of every registered instance, and tells the webhooks what changes."""
 
     name = "monitor"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
+        webhooks = Webhooks(self._conf, built.subscriptions, built.registry.feed, changes.view)
+        threading.Thread(target=webhooks.run, args=(stop,), name="webhooks", daemon=True).start()
         servers = ServerStates(built.deployments, built.sessions)
 
         def access(deployment, number):

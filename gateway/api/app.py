@@ -21,6 +21,7 @@ from gateway.api.waiting import Waiting
 from gateway.cloud.sessions import Sessions
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.registry import Registry
+from gateway.registry.subscriptions import SubscriptionStore
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Parts:
     sessions: Sessions
     deployments: DeploymentStore
     registry: Registry
+    subscriptions: SubscriptionStore
     waiting: Waiting
 
 

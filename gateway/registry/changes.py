@@ -90,14 +90,18 @@ class Feed:
         keys = {entry.key for entry in newest.entries[looked - newest.start :]}
         return {(key.project_id, key.type) for key in keys} | {(key.project_id, None) for key in keys}
 
+    def oldest(self) -> int:
+        """The index from which on the log is whole."""
+        return self._store.first_change() - 1
+
     def _gone(self, index: int, last: int) -> errors.Gone:
-        first = self._store.first_change()
+        oldest = self.oldest()
         return errors.Gone(
             "gateway.registry.index_gone",
-            f"index: {index} is not in the log, which has the changes {first} to {last}. Read the instances "
-            f"anew and go on from {last}.",
+            f"index: {index} is not in the log, which has the changes {oldest + 1} to {last}. Read the "
+            f"instances anew and go on from {last}.",
             field="index",
-            extra={"oldest": first - 1, "index": last},
+            extra={"oldest": oldest, "index": last},
         )
 
 
