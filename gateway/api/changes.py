@@ -47,7 +47,7 @@ class Changes:
         self._conf = parts.conf
         self._feed: Feed = parts.registry.feed
         interval = parts.conf.registry.wake_interval
-        self._topic = parts.waiting.topic("changes", self._feed.touched, interval)
+        self._topic = parts.waiting.topic("changes", self._feed.watch(), interval)
         self._texts: dict[tuple[int, int | None], str] = {}
 
     @expose(policy="gateway:registry:get", query=_QUERY, streams=True)
