@@ -34,6 +34,7 @@ from gateway.deploy.work import Work
 from gateway.registry import dns, rpc, trusted_keys
 from gateway.registry.model import Kind
 from gateway.registry.monitor import Monitor
+from gateway.registry.notifications import Notifications
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
 from gateway.registry.standalone import Networks, Standalone
@@ -131,7 +132,9 @@ class MonitorRole(UntilStopped):
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
         webhooks = Webhooks(self._conf, built.subscriptions, built.registry.feed, changes.view)
-        threading.Thread(target=webhooks.run, args=(stop,), name="webhooks", daemon=True).start()
+        notifications = Notifications(self._conf, built.registry.feed, changes.view)
+        for each in (webhooks, notifications):
+            threading.Thread(target=each.run, args=(stop,), name=type(each).__name__, daemon=True).start()
         servers = ServerStates(built.deployments, built.sessions)
 
         def access(deployment, number):

@@ -80,6 +80,15 @@ class Feed:
         last = found[-1].index if len(found) == limit else newest.view.index
         return Page(last, [(entry, newest.view.instance(entry.key)) for entry in found])
 
+    def everybodys(self, index: int) -> list[tuple[Entry, Instance | None]]:
+        """The changes of all projects after ``index`` that are kept, as of the last ``refresh``."""
+        newest = self._newest
+        if index >= newest.start:
+            found = newest.entries[index - newest.start :]
+        else:
+            found = self._store.changes(index, newest.view.index)
+        return [(entry, newest.view.instance(entry.key)) for entry in found]
+
     def watch(self) -> Callable[[Collection[Interest]], Collection[Interest]]:
         """Makes what refreshes, and tells of which of the interests something may have come since it was last
         called; for one caller."""
