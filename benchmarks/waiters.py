@@ -118,6 +118,9 @@ def main() -> None:
         os.sched_setaffinity(0, {1})
         try:
             measure(daemon, asked.n, asked.changes)
+        except (OSError, SystemExit):
+            print(daemon.tail(4000), file=sys.stderr)
+            raise
         finally:
             daemon.stop()
 
@@ -142,7 +145,7 @@ def measure(daemon: Gatewayd, count: int, changes: int) -> None:
     alone, best.took = best.took, []
     print(f"{'milliseconds':<34} {'p50':>7} {'p99':>7} {'most':>7}")
     print(row("best, nobody waits", alone))
-    for streams in (False, True):
+    for streams in (True, False):
         waiters = Waiters(daemon.port, token, count, streams)
         waiters.ask(index)
         best.took = []
