@@ -53,7 +53,7 @@ class Waiters:
         """Returns once all of them wait."""
         for each in self._sockets:
             each.sendall(f"GET /registry/changes?index={index}&wait=600 HTTP/1.1\r\n{self._head}".encode())
-        self._hear(b"retry:" if self._streams else b"\r\n\r\n")
+        self._hear(b"retry:" if self._streams else b"HTTP/1.1 200 OK\r\n")
 
     def answered(self, index: int) -> list[float]:
         """When each had its answer to the change ``index``, time.monotonic."""
@@ -112,14 +112,14 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.sched_setaffinity(0, {0})  # the daemon inherits it
-        settings = {"api": {"workers": 1, "max_waiters": asked.n}}
+        settings = {"api": {"workers": 1, "max_waiters": 2 * asked.n}}
         daemon = Gatewayd(pathlib.Path(folder) / "gatewayd", settings)
         daemon.start()
         os.sched_setaffinity(0, {1})
         try:
             measure(daemon, asked.n, asked.changes)
         except (OSError, SystemExit):
-            print(daemon.tail(4000), file=sys.stderr)
+            print(daemon.tail(), file=sys.stderr)
             raise
         finally:
             daemon.stop()
