@@ -8,6 +8,7 @@ connections, and commits the changes through the store as another process of the
 """
 
 import argparse
+import contextlib
 import http.client
 import itertools
 import os
@@ -84,7 +85,7 @@ class Waiters:
 
 
 class Best(threading.Thread):
-    """Asks for the best instance again and again, ten times a second, and notes how long each took."""
+    """Asks for the best instance again and again, and notes how long each took, until the daemon is gone."""
 
     def __init__(self, port: int, token: str):
         super().__init__(daemon=True)
@@ -92,6 +93,10 @@ class Best(threading.Thread):
         self.took: list[float] = []
 
     def run(self) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            self._ask()
+
+    def _ask(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
         while True:
             began = time.monotonic()

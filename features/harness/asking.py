@@ -3,6 +3,7 @@
 import time
 
 import requests
+
 from harness.names import filled
 
 SOON = 60  # seconds: three checks that fail, ten seconds apart, and some slack
