@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 AIO := devstack/aio/cloud
 ON_DATABASES := $(addprefix gateway/tests/,unit/test_registry.py unit/test_registry_schema.py unit/test_deploy_store.py \
-	functional/test_registry_feed.py functional/test_registry_api.py functional/test_changes.py functional/test_following.py)
+	functional/test_registry_feed.py functional/test_registry_api.py functional/test_changes.py functional/test_following.py functional/test_webhooks.py)
 
 # Without OS_CLOUD the cloud is our own, devstack/aio; everything then runs inside its network.
 ifdef OS_CLOUD

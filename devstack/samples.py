@@ -19,6 +19,7 @@ _LIBRARIES = (
     "keystonemiddleware.auth_token",
     "oslo.db",
     "oslo.log",
+    "oslo.messaging",
     "oslo.middleware.cors",
     "oslo.middleware.healthcheck",
     "oslo.middleware.http_proxy_to_wsgi",

@@ -206,6 +206,37 @@ class Gateway:
         given = {name: value for name, value in query.items() if value is not None}
         return self._json("GET", "/registry/changes", params=given)
 
+    def subscriptions(self) -> list[dict]:
+        """The project's webhooks."""
+        return list(self._pages("/registry/subscriptions", "subscriptions"))
+
+    def subscription(self, subscription_id: str) -> dict:
+        return self._json("GET", _path("/registry/subscriptions", subscription_id))["subscription"]
+
+    def create_subscription(self, url: str, type: str | None = None, secret: str | None = None) -> dict:
+        """Has changes posted to ``url``. What is returned has the ``secret`` that they are signed with."""
+        wanted = {"url": url, "type": type, "secret": secret}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return self._json("POST", "/registry/subscriptions", json=given)["subscription"]
+
+    def delete_subscription(self, subscription_id: str) -> None:
+        self._call("DELETE", _path("/registry/subscriptions", subscription_id))
+
+    def deliveries(self, subscription_id: str) -> list[dict]:
+        """What did not get through to it."""
+        return list(
+            self._pages(_path("/registry/subscriptions", subscription_id, "deliveries"), "deliveries")
+        )
+
+    def resend_delivery(self, subscription_id: str, index: int) -> None:
+        path = _path("/registry/subscriptions", subscription_id, "deliveries", str(index), "resend")
+        self._call("POST", path)
+
+    def resend_deliveries(self, subscription_id: str) -> int:
+        """All of the dead; how many."""
+        path = _path("/registry/subscriptions", subscription_id, "deliveries", "resend")
+        return self._json("POST", path)["resent"]
+
     def service_types(self) -> list[str]:
         return [each["type"] for each in self._json("GET", "/registry/service/types")["types"]]
 

@@ -307,6 +307,16 @@ _dns = [
     cfg.IntOpt("max_connections", default=100, min=1, help="TCP connections at the same time."),
 ]
 
+_webhooks = [
+    cfg.IntOpt("max_subscriptions", default=100, min=0, help="Most subscriptions of one project."),
+    cfg.FloatOpt("timeout", default=10, min=0.1, help="Seconds for a receiver's whole answer."),
+    cfg.IntOpt("attempts", default=10, min=1, help="How often a change is sent before it is given up."),
+    cfg.FloatOpt(
+        "retry_interval", default=1, min=0.01, help="Seconds to the second attempt, doubled each time."
+    ),
+    cfg.FloatOpt("max_retry_interval", default=300, min=0.01, help="Most seconds between two attempts."),
+]
+
 
 def _place(text: str) -> str:
     host, colon, port = text.rpartition(":")
@@ -395,6 +405,7 @@ _GROUPS: dict[str, Sequence[cfg.Opt]] = {
     "consul": _consul,
     "dns": _dns,
     "monitor": _monitor,
+    "webhooks": _webhooks,
     "secrets": _secrets,
 }
 

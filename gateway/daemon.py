@@ -17,7 +17,7 @@ from oslo_log import log
 from gateway import conf as options
 from gateway import serving, vault
 from gateway.api import app as api
-from gateway.api import consul, standalone
+from gateway.api import changes, consul, standalone
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
@@ -35,10 +35,13 @@ from gateway.deploy.work import Work
 from gateway.registry import dns, rpc, trusted_keys
 from gateway.registry.model import Kind
 from gateway.registry.monitor import Monitor
+from gateway.registry.notifications import Notifications
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
 from gateway.registry.standalone import Networks, Standalone
 from gateway.registry.store import RegistryStore
+from gateway.registry.subscriptions import SubscriptionStore
+from gateway.registry.webhooks import Webhooks
 
 LOG = log.getLogger(__name__)
 
@@ -58,6 +61,7 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
         sessions=Sessions(conf, Credentials(database, opened)),
         deployments=DeploymentStore(database, opened, pathlib.Path(conf.state_path) / "artifacts"),
         registry=Registry(conf, RegistryStore(database), Signer(conf, opened, database)),
+        subscriptions=SubscriptionStore(database, opened),
         waiting=Waiting(conf),
     )
 
@@ -125,11 +129,15 @@ class EngineRole(UntilStopped):
 
 
 class MonitorRole(UntilStopped):
-    """Checks the health of every registered instance."""
+    """Checks the health of every registered instance, and tells the webhooks what changes."""
 
     name = "monitor"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
+        webhooks = Webhooks(self._conf, built.subscriptions, built.registry.feed, changes.view)
+        notifications = Notifications(self._conf, built.registry.feed, changes.view)
+        for each in (webhooks, notifications):
+            threading.Thread(target=each.run, args=(stop,), name=type(each).__name__, daemon=True).start()
         servers = ServerStates(built.deployments, built.sessions)
 
         def access(deployment, number):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from cliff import app, command, commandmanager, lister
 from oslo_config import cfg
 
+import gateway.registry.subscriptions  # noqa: F401 (holds secrets: their keys rotate, too)
 from gateway import conf as options
 from gateway import errors, vault
 from gateway.api.expose import isoformat

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from granian._futures import _new_cbscheduler
 from granian._granian import ListenerSpec, SocketHolder, WorkerSignal, WSGIWorker
 from granian.http import HTTP1Settings, HTTP2Settings
-from granian.wsgi import _callback_wrapper
+from granian.wsgi import ResponseIterWrap, _callback_wrapper
 from oslo_utils import netutils
 
 from gateway.api.app import Parts
+from gateway.api.waiting import Stream
 
 
 class Tls(NamedTuple):
@@ -59,7 +60,7 @@ class Server:
             None,  # IPC, for metrics
             1,  # I/O threads
             16,  # their blocking threads
-            conf.threads + conf.max_waiters,
+            conf.threads,
             30,  # idle seconds of a thread
             1024 + conf.max_waiters,  # backpressure: connections
             "auto",
@@ -71,7 +72,7 @@ class Server:
         )
         scheduler = _new_cbscheduler(
             loop := asyncio.new_event_loop(),
-            _callback_wrapper(self._site.application(parts), {"url_path_prefix": None}),
+            _answering(self._site.application(parts)),
             impl_asyncio=True,
         )
         worker.serve_mtr(scheduler, loop, self._stop)
@@ -79,6 +80,29 @@ class Server:
     def stop(self) -> None:
         """Drains and ends it; ``drained`` tells when."""
         self._stop.set()
+
+
+def _answering(application: Callable) -> Callable:
+    """What granian calls for each request. Its threads are for work: many more of them would all compete for
+    the interpreter when many requests come at once. So what waits goes on in a thread of its own."""
+    answer = _callback_wrapper(application, {"url_path_prefix": None})
+    return lambda protocol, scope: answer(_Protocol(protocol), scope)
+
+
+class _Protocol:
+    """Granian's, by which an answer may be given after its thread has gone on to other requests."""
+
+    def __init__(self, protocol):
+        self._protocol = protocol
+        self.response_bytes = protocol.response_bytes
+
+    def response_iter(self, status: int, headers: list[tuple[str, str]], body: ResponseIterWrap) -> None:
+        if isinstance(body.inner, Stream):
+            threading.Thread(
+                target=self._protocol.response_iter, args=(status, headers, body), name="waiter", daemon=True
+            ).start()
+        else:
+            self._protocol.response_iter(status, headers, body)
 
 
 def _granian_tls(tls: Tls | None) -> tuple:

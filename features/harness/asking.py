@@ -4,6 +4,8 @@ import time
 
 import requests
 
+from harness.names import filled
+
 SOON = 60  # seconds: three checks that fail, ten seconds apart, and some slack
 _MAKING = ("/v1/servers", "/v1/deployments")
 
@@ -41,7 +43,7 @@ def found(answer, place: str):
 
 def soon(context, path, is_so) -> None:
     """Asks GET until ``is_so(answer)``."""
-    deadline = time.monotonic() + SOON
+    path, deadline = filled(path, context.names), time.monotonic() + SOON
     while not is_so(call(context, "a member", "GET", path)):
         assert time.monotonic() < deadline, f"{path}: {context.answer.status_code} {context.answer.text}"
         time.sleep(0.5)

@@ -22,6 +22,7 @@ from gateway.api.waiting import Waiting
 from gateway.cloud.sessions import Sessions
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.registry import Registry
+from gateway.registry.subscriptions import SubscriptionStore
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Parts:
     sessions: Sessions
     deployments: DeploymentStore
     registry: Registry
+    subscriptions: SubscriptionStore
     waiting: Waiting
 
 

@@ -47,7 +47,7 @@ class Changes:
         self._conf = parts.conf
         self._feed: Feed = parts.registry.feed
         interval = parts.conf.registry.wake_interval
-        self._topic = parts.waiting.topic("changes", self._feed.touched, interval)
+        self._topic = parts.waiting.topic("changes", self._feed.watch(), interval)
         self._texts: dict[tuple[int, int | None], str] = {}
 
     @expose(policy="gateway:registry:get", query=_QUERY, streams=True)
@@ -93,11 +93,12 @@ class Changes:
         if text is None:
             if len(self._texts) >= _TEXTS_KEPT:
                 self._texts.clear()
-            text = self._texts[key] = json.dumps(_view(entry, instance))
+            text = self._texts[key] = json.dumps(view(entry, instance))
         return text
 
 
-def _view(entry: Entry, instance: Instance | None) -> dict:
+def view(entry: Entry, instance: Instance | None) -> dict:
+    """A change as users see it, wherever they do."""
     return {
         "index": entry.index,
         "at": isoformat(entry.at),

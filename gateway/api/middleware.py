@@ -1,6 +1,5 @@
 """What every request goes through before Pecan. Each takes the application behind it, and the options."""
 
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -124,17 +123,6 @@ def access_log(app: Callable, conf: cfg.ConfigOpts) -> Callable:
     return serve
 
 
-def at_work(app: Callable, conf: cfg.ConfigOpts) -> Callable:
-    """Bounds the requests that are worked on. Those that wait are not: their bodies are made afterwards."""
-    places = threading.BoundedSemaphore(conf.api.threads)
-
-    def serve(environ, start_response):
-        with places:
-            return app(environ, start_response)
-
-    return serve
-
-
 def _url(environ: dict) -> str:
     """As it was sent, whatever bytes are in it."""
     path = urllib.parse.quote(environ["PATH_INFO"], encoding="latin-1")
@@ -153,5 +141,4 @@ STACK = (
     http_proxy_to_wsgi.HTTPProxyToWSGI,
     access_log,
     lambda app, conf: request_id.RequestId(app),
-    at_work,
 )

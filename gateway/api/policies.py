@@ -18,6 +18,15 @@ _RULES = (
     ("gateway:deployments:create", MEMBER, "Deploy", "POST", "/v1/deployments"),
     ("gateway:deployments:delete", MEMBER, "Undeploy", "DELETE", "/v1/deployments/{id}"),
     ("gateway:registry:get", READER, "Find instances", "GET", "/registry/service/types"),
+    ("gateway:subscriptions:get", READER, "See webhooks", "GET", "/registry/subscriptions"),
+    ("gateway:subscriptions:create", MEMBER, "Have webhooks", "POST", "/registry/subscriptions"),
+    (
+        "gateway:subscriptions:delete",
+        MEMBER,
+        "Delete webhooks",
+        "DELETE",
+        "/registry/subscriptions/{subscription}",
+    ),
     ("gateway:registry:register", MEMBER, "Register instances", "POST", "/registry/service"),
     (
         "gateway:registry:heartbeat",

@@ -33,6 +33,7 @@ from gateway.api.service import (
     target,
 )
 from gateway.api.signatures import Signatures
+from gateway.api.subscriptions import Subscriptions
 from gateway.registry.balance import BALANCERS
 from gateway.registry.choice import Asked, NonePassing
 from gateway.registry.model import Change, Instance, Reading, Status, split_name
@@ -105,6 +106,7 @@ class Registry:
         self._registry = parts.registry
         self._signatures = Signatures(parts.registry)
         self._changes = Changes(parts)
+        self._subscriptions = Subscriptions(parts)
         self._sessions = parts.sessions
 
     @pecan.expose()
@@ -123,6 +125,8 @@ class Registry:
                 methods, arguments = {"GET": self._changes.get}, []
             case ["facades", "http_sd"]:
                 methods, arguments = {"GET": self.http_sd}, []
+            case ["subscriptions", *rest] if (found := self._subscriptions.route(rest)) and "" not in rest:
+                methods, arguments = found
             case ["service"]:
                 methods, arguments = {"GET": self.search, "POST": self.register}, []
             case ["service", "types"]:

@@ -43,6 +43,13 @@ POST     /registry/service                                register an instance
 POST     /registry/tokens                                 a signature for one that registers itself
 GET      /registry/facades/http_sd                        targets for Prometheus
 GET      /registry/.well-known/jwks.json                  the keys that verify signatures, no token
+GET      /registry/subscriptions                          webhooks: who is told of changes
+POST     /registry/subscriptions                          subscribe
+GET      /registry/subscriptions/{subscription}           one
+DELETE   /registry/subscriptions/{subscription}           unsubscribe
+GET      /registry/subscriptions/{subscription}/deliveries  what did not get through
+POST     /registry/subscriptions/{subscription}/deliveries/resend  send all of it again
+POST     /registry/subscriptions/{subscription}/deliveries/{index}/resend  send one again
 =======  ===============================================  ===========================================
 """
 

@@ -46,7 +46,6 @@ STACK = (
     middleware.json_errors,
     middleware.access_log,
     lambda app, conf: request_id.RequestId(app),
-    middleware.at_work,
 )
 
 

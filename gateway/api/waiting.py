@@ -1,9 +1,8 @@
 """Requests that wait for something to happen, and are told as it does.
 
-Such a request holds a thread of its server while it waits, which costs it a stack and no time: what can
-change is looked at by one thread of the process for all of them. Measured on one core, 1,000 of them are
-woken and answered within 35 ms, if a few are woken at a time and each then wakes the next; woken all at once
-they fight for the interpreter and take twice as long, and so does everybody else.
+Such a request holds a thread while it waits, which costs it a stack and no time: what can change is looked at
+by one thread of the process for all of them. A few are woken at a time, and each then wakes the next: all at
+once they would fight for the interpreter, take twice as long, and hold up everybody else.
 
 Bodies are made by generators, which yield bytes, or None when there is nothing to tell yet: the yield then
 gives them back whether something may have happened meanwhile; else a heartbeat is due.

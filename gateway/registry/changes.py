@@ -9,7 +9,7 @@ rises while he sees nothing.
 
 import dataclasses
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from gateway import errors
 from gateway.registry.model import Entry, Instance
@@ -51,7 +51,6 @@ class Feed:
         self._snapshot = snapshot
         self._lock = threading.Lock()
         self._newest: _Newest | None = None
-        self._looked = 0
 
     def refresh(self) -> int:
         """Reads what is new; the index of the last change."""
@@ -81,23 +80,43 @@ class Feed:
         last = found[-1].index if len(found) == limit else newest.view.index
         return Page(last, [(entry, newest.view.instance(entry.key)) for entry in found])
 
-    def touched(self, interests: Collection[Interest]) -> Collection[Interest]:
-        """Refreshes, and tells which of them something may have come for since this was last called."""
-        index = self.refresh()
-        newest, looked, self._looked = self._newest, self._looked, index
-        if looked < newest.start:
-            return interests
-        keys = {entry.key for entry in newest.entries[looked - newest.start :]}
-        return {(key.project_id, key.type) for key in keys} | {(key.project_id, None) for key in keys}
+    def everybodys(self, index: int) -> list[tuple[Entry, Instance | None]]:
+        """The changes of all projects after ``index`` that are kept, as of the last ``refresh``."""
+        newest = self._newest
+        if index >= newest.start:
+            found = newest.entries[index - newest.start :]
+        else:
+            found = self._store.changes(index, newest.view.index)
+        return [(entry, newest.view.instance(entry.key)) for entry in found]
+
+    def watch(self) -> Callable[[Collection[Interest]], Collection[Interest]]:
+        """Makes what refreshes, and tells of which of the interests something may have come since it was last
+        called; for one caller."""
+        looked = 0
+
+        def touched(interests: Collection[Interest]) -> Collection[Interest]:
+            nonlocal looked
+            index = self.refresh()
+            newest, since, looked = self._newest, looked, index
+            if since < newest.start:
+                return interests
+            keys = {entry.key for entry in newest.entries[since - newest.start :]}
+            return {(key.project_id, key.type) for key in keys} | {(key.project_id, None) for key in keys}
+
+        return touched
+
+    def oldest(self) -> int:
+        """The index from which on the log is whole."""
+        return self._store.first_change() - 1
 
     def _gone(self, index: int, last: int) -> errors.Gone:
-        first = self._store.first_change()
+        oldest = self.oldest()
         return errors.Gone(
             "gateway.registry.index_gone",
-            f"index: {index} is not in the log, which has the changes {first} to {last}. Read the instances "
-            f"anew and go on from {last}.",
+            f"index: {index} is not in the log, which has the changes {oldest + 1} to {last}. Read the "
+            f"instances anew and go on from {last}.",
             field="index",
-            extra={"oldest": first - 1, "index": last},
+            extra={"oldest": oldest, "index": last},
         )
 
 

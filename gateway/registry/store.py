@@ -130,9 +130,9 @@ class RegistryStore:
 
     def first_change(self) -> int:
         """The index of the oldest change that is kept; of the next one where none is."""
+        following = _INDEX.scalar_subquery() + 1  # in one statement: else a change could come in between
         with self._database.read() as connection:
-            first = connection.scalar(sa.select(sa.func.min(_changes.c.index)))
-            return first if first is not None else connection.scalar(_INDEX) + 1
+            return connection.scalar(sa.select(sa.func.coalesce(sa.func.min(_changes.c.index), following)))
 
     def forget_changes(self, most: int, before: float) -> int:
         """Deletes those from before the time ``before``, and the oldest of more than ``most``; how many. A

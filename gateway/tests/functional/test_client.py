@@ -186,6 +186,17 @@ CALLS = {
     "GET /registry/facades/http_sd": lambda g: g.prometheus_targets(),
     "POST /registry/tokens": lambda g: g.sign("web", port=80),
     "GET /registry/changes": lambda g: g.changes(),
+    "GET /registry/subscriptions": lambda g: g.subscriptions(),
+    "POST /registry/subscriptions": lambda g: g.create_subscription("http://192.0.2.1/"),
+    "GET /registry/subscriptions/{subscription}": lambda g: g.subscription("{subscription}"),
+    "DELETE /registry/subscriptions/{subscription}": lambda g: g.delete_subscription("{subscription}"),
+    "GET /registry/subscriptions/{subscription}/deliveries": lambda g: g.deliveries("{subscription}"),
+    "POST /registry/subscriptions/{subscription}/deliveries/resend": lambda g: g.resend_deliveries(
+        "{subscription}"
+    ),
+    "POST /registry/subscriptions/{subscription}/deliveries/{index}/resend": lambda g: g.resend_delivery(
+        "{subscription}", "{index}"
+    ),
     "GET /registry/service/types": lambda g: g.service_types(),
     "GET /registry/service/types/{type}": lambda g: g.instances("{type}"),
     "GET /registry/service/types/{type}/best": lambda g: g.best_instance("{type}"),

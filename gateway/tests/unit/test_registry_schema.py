@@ -6,7 +6,8 @@ from alembic.runtime import migration
 import gateway.cloud.credentials
 import gateway.deploy.store
 import gateway.registry.signing_keys
-import gateway.registry.store  # noqa: F401 (importing them declares their tables)
+import gateway.registry.store
+import gateway.registry.subscriptions  # noqa: F401 (importing them declares their tables)
 from gateway.db import Database, metadata, schema
 from gateway.tests.registered import configuration
 

@@ -19,6 +19,7 @@ from gateway.cloud.credentials import Credentials
 from gateway.db import Database, Sealed, metadata
 from gateway.deploy.model import Access
 from gateway.registry.signature import Signer
+from gateway.registry.subscriptions import Subscription, SubscriptionStore
 from gateway.tests import deployed
 from gateway.vault import Vault, rotation
 from gateway.vault.files import FileKeys
@@ -121,6 +122,8 @@ def kept(tmp_path, store):
         store.target_keys(made.id, 0)
         store.save_access(Access(f"s-{number}", deployed.PROJECT, "debian", f"PEM {number}", None, None))
     Credentials(database, opened).add("credential", "user", "planted-secret")
+    subscription = Subscription("s", "p", "http://192.0.2.1/", None, "whsec_planted", 0, 1.0)
+    SubscriptionStore(database, opened).add(subscription, most=1)
     claims = {"project_id": "p", "type": "hello", "host": "192.0.2.1", "port": 80}
     signature = Signer(conf, opened, database).mint(**claims).text
     return database, opened, (conf, signature, claims)

@@ -1,0 +1,59 @@
+"""The registry's changes as OpenStack's notifications: instance.created, .changed and .removed on its message
+bus, for operators, where the configuration has a section [oslo_messaging_notifications].
+
+Best effort, as notifications are everywhere in OpenStack: what changes while no monitor runs is not told.
+"""
+
+import logging
+import socket
+import threading
+
+from oslo_config import cfg
+
+from gateway.registry.changes import Feed
+from gateway.registry.webhooks import View
+
+LOG = logging.getLogger(__name__)
+
+_SECTION = "oslo_messaging_notifications"
+_LOOK_EVERY = 0.25  # seconds
+_RETRY_AFTER = 5.0  # seconds
+
+
+class Notifications:
+    """``run`` blocks its thread."""
+
+    def __init__(self, conf: cfg.ConfigOpts, feed: Feed, view: View):
+        self._conf = conf
+        self._feed = feed
+        self._view = view
+
+    def run(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set; returns at once where nothing is configured."""
+        if _SECTION not in self._conf.list_all_sections():
+            return
+        notifier = self._notifier()
+        index = self._feed.refresh()
+        pause = _LOOK_EVERY
+        while not stop.wait(pause):
+            try:
+                index = self._tell(notifier, index)
+                pause = _LOOK_EVERY
+            except Exception:
+                LOG.exception("The notifications go on after an error")
+                pause = _RETRY_AFTER
+
+    def _notifier(self):
+        import oslo_messaging  # large, and needed by few
+
+        transport = oslo_messaging.get_notification_transport(self._conf)
+        return oslo_messaging.Notifier(transport, publisher_id=f"gateway.{socket.gethostname()}")
+
+    def _tell(self, notifier, index: int) -> int:
+        """What came after ``index``; returns where to go on from."""
+        self._feed.refresh()
+        for entry, instance in self._feed.everybodys(index):
+            payload = {"project_id": entry.key.project_id, **self._view(entry, instance)}
+            notifier.info({"project_id": entry.key.project_id}, f"instance.{entry.change}", payload)
+            index = entry.index
+        return index
