@@ -39,8 +39,8 @@ def printable(text: str) -> str:
 
 def log_lines(entry: dict) -> list[str]:
     """One for each line that was printed."""
-    first, *more = entry["text"].rstrip().splitlines() or [""]
-    return [f"{_when_where(entry)}: {printable(first)}", *map(printable, more)]
+    lines = entry["text"].rstrip().splitlines() or [""]
+    return [f"{_when_where(entry)}: {printable(line)}" for line in lines]
 
 
 def step_line(event: dict) -> str:

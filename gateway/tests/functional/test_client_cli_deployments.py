@@ -219,7 +219,7 @@ def test_a_failed_deployment_tells_why_with_the_end_of_its_log(api, gateway, tmp
     assert err.splitlines() == [
         "The end of its log:",
         "  | 15:00:00 start #0: ImportError",
-        "  | bye",
+        "  | 15:00:00 start #0: bye",
         "gateway: hello 1.0.0 failed at health on server #0: app.py exited with 1."
         " (gateway.x, request id req-9)",
     ]
