@@ -235,10 +235,10 @@ def test_an_update_that_is_rolled_back_tells_why_and_what_runs(api, gateway, tmp
     code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"))
     assert code == 1
     assert err.splitlines() == [
-        "Journal of the service on server #0:",
-        "  | boom",
         "Console of server #0:",
         "  | login:",
+        "Journal of the service on server #0:",
+        "  | boom",
         "gateway: hello 2.0.0 failed at health on server #0: app.py exited with 1; 1.0.0 runs again"
         " (gateway.x, request id req-9)",
     ]
