@@ -265,8 +265,12 @@ def test_ctrl_c_leaves_the_deployment_and_says_how_to_find_it(api, gateway, tmp_
     api.on(*POST, stands(status="pending"))
     api.on(*EVENTS, (503, b""))
     api.on(*GET, stands(status="running"))
-    interrupt_once_asked(api, GET[1])
-    code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        interrupt_once_asked(api, GET[1])
+        code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"), "--timeout", "60")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert "goes on" in err
     assert "gateway deployment cancel 3f0c1d2e" in err
