@@ -66,7 +66,13 @@ def step_run(context, arguments):
 def step_interrupt(context, arguments, text):
     command = [str(GATEWAY), *shlex.split(filled(arguments, context.names))]
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment(context), text=True, **pipes) as process:
+    with subprocess.Popen(
+        command,
+        env=environment(context),
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # as a shell's foreground job has it
+        **pipes,
+    ) as process:
         printed = ""
         while text not in printed and (line := process.stdout.readline()):
             printed += line

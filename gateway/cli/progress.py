@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Sequence
 
 Key = tuple[str, int | None]
-_WAITING = ("pending", "reverted")
+_UNTIMED = ("pending", "reverting", "reverted")
 #: A step only goes on in this order, so that an event which tells what is known already changes nothing.
 _ORDER = {"pending": 0, "running": 1, "done": 2, "failed": 2, "reverting": 3, "reverted": 4}
 
@@ -56,7 +56,7 @@ def changes(seen: Seen, deployment: dict) -> list[str]:
 
 def _line(step: dict, seconds: float | None) -> str:
     target = "" if step["target"] is None else f"#{step['target']}"
-    took = "" if seconds is None or step["state"] in _WAITING else f"{seconds:.1f} s"
+    took = "" if seconds is None or step["state"] in _UNTIMED else f"{seconds:.1f} s"
     detail = " ".join((step.get("detail") or "").split())
     return f"  {step['name']:<14} {target:<3} {step['state']:<9} {took:>8}  {detail}".rstrip()
 

@@ -2,7 +2,7 @@
 
 import re
 
-_CONSOLE_LINES = 8  # shown of a console, which repeats what the journal has
+_CONSOLE_LINES = 8  # shown of a console
 _CANCELED = "cancel"  # the step of a fault that is a wish
 
 
@@ -39,8 +39,8 @@ def printable(text: str) -> str:
 
 def log_lines(entry: dict) -> list[str]:
     """One for each line that was printed."""
-    first, *more = entry["text"].rstrip().splitlines() or [""]
-    return [f"{_when_where(entry)}: {printable(first)}", *map(printable, more)]
+    lines = entry["text"].rstrip().splitlines() or [""]
+    return [f"{_when_where(entry)}: {printable(line)}" for line in lines]
 
 
 def step_line(event: dict) -> str:
@@ -85,11 +85,11 @@ def _place(fault: dict) -> str:
 
 
 def evidence(fault: dict) -> list[str]:
-    """The last lines of the service's journal and of the server's console, each under a heading."""
+    """The last lines of the server's console and of the service's journal, each under a heading."""
     told = []
     for heading, lines in (
-        (f"Journal of the service on server #{fault['target']}:", fault.get("journal") or ()),
         (f"Console of server #{fault['target']}:", (fault.get("console") or ())[-_CONSOLE_LINES:]),
+        (f"Journal of the service on server #{fault['target']}:", fault.get("journal") or ()),
     ):
         told += [heading, *(f"  | {printable(line)}" for line in lines)] if lines else []
     return told

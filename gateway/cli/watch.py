@@ -44,9 +44,7 @@ class Watching(Command):
             whose = f"{texts.title(deployment)} has not ended in {parsed_args.timeout:g} s"
             raise CommandError(f"{whose} and goes on; see: gateway deployment show {short}") from None
         except KeyboardInterrupt:
-            self.warn(
-                f"\n{texts.title(deployment)} goes on without you. To look after it, or to take it back:"
-            )
+            self.warn(f"\n{texts.title(deployment)} goes on without you. To see how, or to take it back:")
             self.warn(f"  gateway deployment show {short}\n  gateway deployment cancel {short}")
             raise
 

@@ -219,7 +219,7 @@ def test_a_failed_deployment_tells_why_with_the_end_of_its_log(api, gateway, tmp
     assert err.splitlines() == [
         "The end of its log:",
         "  | 15:00:00 start #0: ImportError",
-        "  | bye",
+        "  | 15:00:00 start #0: bye",
         "gateway: hello 1.0.0 failed at health on server #0: app.py exited with 1."
         " (gateway.x, request id req-9)",
     ]
@@ -235,10 +235,10 @@ def test_an_update_that_is_rolled_back_tells_why_and_what_runs(api, gateway, tmp
     code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"))
     assert code == 1
     assert err.splitlines() == [
-        "Journal of the service on server #0:",
-        "  | boom",
         "Console of server #0:",
         "  | login:",
+        "Journal of the service on server #0:",
+        "  | boom",
         "gateway: hello 2.0.0 failed at health on server #0: app.py exited with 1; 1.0.0 runs again"
         " (gateway.x, request id req-9)",
     ]
@@ -265,8 +265,12 @@ def test_ctrl_c_leaves_the_deployment_and_says_how_to_find_it(api, gateway, tmp_
     api.on(*POST, stands(status="pending"))
     api.on(*EVENTS, (503, b""))
     api.on(*GET, stands(status="running"))
-    interrupt_once_asked(api, GET[1])
-    code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        interrupt_once_asked(api, GET[1])
+        code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"), "--timeout", "60")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert "goes on" in err
     assert "gateway deployment cancel 3f0c1d2e" in err
