@@ -34,8 +34,8 @@ Feature: A daemon that can be stopped, reloaded, and killed
     When a member calls GET /registry/service/types/durable/best
     Then the answer is 200
 
-  Scenario Outline: Killed in the middle of a deployment, it goes on where it was
-    Given a gateway of the scenario's own
+  Scenario: Killed when Nova has just booted the server, it goes on where it was
+    Given a gateway of the scenario's own that dies when it is told to
     And this service
       """
       service: survivor
@@ -45,12 +45,12 @@ Feature: A daemon that can be stopped, reloaded, and killed
       port: 8080
       health: {path: /, interval: 1, timeout: 5}
       """
-    When a member deploys it
-    And its step <step> is running
-    And the daemon is killed
+    When the daemon is to die in the middle of its step boot of target 0
+    And a member deploys it
+    And the daemon has died
     And the daemon is started again
-    And it has ended
-    Then it answers / with "Directory listing"
+    Then what is under way succeeds
+    And it answers / with "Directory listing"
     And Nova has 1 server of it
     When a member calls GET /registry/service/types/survivor
     Then the answer is 200
@@ -58,6 +58,63 @@ Feature: A daemon that can be stopped, reloaded, and killed
     When a member undeploys it
     Then nothing is left of it in Nova, Neutron and Keystone
 
-    Examples:
-      | step |
-      | ssh  |
+  @servers
+  Scenario: Killed while the second batch is switched to the next release
+    Given two servers that the gateway booted
+    And the key that opens the two servers
+    And a gateway of the scenario's own that dies when it is told to
+    And this service
+      """
+      service: survivor
+      version: "1.0.0"
+      server: {ids: ["{server_0}", "{server_1}"], user: "{user}", private_key: "{shared_key}"}
+      files: {index.html: "one"}
+      command: python3 -m http.server $PORT
+      port: 8080
+      health: {path: /, interval: 1, timeout: 5}
+      update: {drain: 1, ramp: 1}
+      """
+    When a member deploys it
+    Then it succeeds
+    When the daemon is to die in the middle of its step start of target 1
+    And a member deploys it with
+      """
+      version: "2.0.0"
+      files: {index.html: "two"}
+      """
+    And the daemon has died
+    And the daemon is started again
+    Then what is under way succeeds
+    And 2 of them answer / with "two"
+    When a member calls GET /registry/service/types/survivor
+    Then the answer is 200
+    And "services" are 2
+    And every one of "services" has version "2.0.0"
+
+  @servers
+  Scenario: Killed while a release that does not work is taken back
+    Given two servers that the gateway booted
+    And the key that opens the two servers
+    And a gateway of the scenario's own that dies when it is told to
+    And this service
+      """
+      service: survivor
+      version: "1.0.0"
+      server: {ids: ["{server_0}"], user: "{user}", private_key: "{shared_key}"}
+      files: {index.html: "one"}
+      command: python3 -m http.server $PORT
+      port: 8080
+      health: {path: /, interval: 1, timeout: 5}
+      """
+    When a member deploys it
+    Then it succeeds
+    When the daemon is to die in the middle of taking back its step drain of target 0
+    And a member deploys it with
+      """
+      version: "2.0.0"
+      command: exit 3
+      """
+    And the daemon has died
+    And the daemon is started again
+    Then it is rolled back at health with gateway.deployment.unhealthy, which says "status 3"
+    And 1 of them answer / with "one"

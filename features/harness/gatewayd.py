@@ -23,14 +23,16 @@ _UP = 60  # seconds for the health check to answer, generous: two cores, shared 
 
 class Gatewayd:
     """``options`` are by section, over the harness's own: {"ssh": {"ready_timeout": 5}}; ``variables`` are of
-    its environment."""
+    its environment. ``launcher``: a script that runs it in its own way (harness.crashing)."""
 
     def __init__(
         self,
         folder: pathlib.Path,
         options: dict[str, dict] | None = None,
         variables: dict[str, str] | None = None,
+        launcher: pathlib.Path | None = None,
     ):
+        self._program = [sys.executable, launcher] if launcher else [_BIN / "gatewayd"]
         self.state = folder / "state"
         self.state.mkdir(parents=True)
         self.port, self.rpc_port = free_port(), free_port()
@@ -65,7 +67,7 @@ class Gatewayd:
 
     @property
     def command(self) -> list[str | pathlib.Path]:
-        return [_BIN / "gatewayd", "--config-file", self._config]
+        return [*self._program, "--config-file", self._config]
 
     def start(self) -> "Gatewayd":
         with self.log.open("a") as log:

@@ -1,13 +1,28 @@
 """A gateway that one scenario has for itself."""
 
+from harness import crashing
 from harness.client import Client
 from harness.gatewayd import Gatewayd
 
 
 def own_gateway(context, options: dict[str, dict], variables: dict[str, str] | None = None) -> None:
     """With ``options`` and ``variables`` as Gatewayd has them; the scenario's calls go there then."""
+    _start(context, Gatewayd(_folder(context), options, variables))
+
+
+def mortal_gateway(context) -> None:
+    """One that can be told when to die: ``context.crash``."""
+    folder = _folder(context)
+    context.crash = crashing.Crash(folder)
+    _start(context, context.crash.gatewayd(folder))
+
+
+def _folder(context):
     number = sum(1 for path in context.folder.iterdir() if path.is_dir())
-    daemon = Gatewayd(context.folder / f"gatewayd-{number}", options, variables)
+    return context.folder / f"gatewayd-{number}"
+
+
+def _start(context, daemon: Gatewayd) -> None:
     context.clearing.daemons.append(daemon)
     context.add_cleanup(daemon.stop)
     context.gateway = daemon.start()

@@ -15,11 +15,8 @@ from harness.names import filled
 
 @given("the quota of another project is {limit:d} {resource:w}")
 def step_quota(context, limit, resource):
-    admin = clouds.as_user("an admin").compute
-    project_id = clouds.as_user("a stranger").current_project_id
-    before = getattr(admin.get_quota_set(project_id), resource)
-    admin.update_quota_set(project_id, **{resource: limit})
-    context.add_cleanup(admin.update_quota_set, project_id, **{resource: before})
+    context.add_cleanup(clouds.set_quota, "a stranger", resource, clouds.quota("a stranger", resource))
+    clouds.set_quota("a stranger", resource, limit)
 
 
 @given("a private key that no server knows")

@@ -154,14 +154,14 @@ class Servers:
         return str(self._nova.servers.get_console_output(id, length=lines))
 
     def _looks(self, id: str, seconds: float) -> Iterator[dict[str, Any]]:
-        """The server as it is now, and again, for ``seconds``; while Nova is away it is waited for."""
+        """The server as it is now, and again, for ``seconds``; a Nova that is away or fails is waited for."""
         deadline = time.monotonic() + seconds
         while True:
             try:
                 with translated("server"):
                     raw = self._raw_server(id)
                 yield raw
-            except (errors.Unavailable, errors.Timeout):
+            except (errors.Unavailable, errors.Timeout, errors.CloudError):
                 pass
             if time.monotonic() + _PAUSE > deadline:
                 return

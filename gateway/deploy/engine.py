@@ -149,15 +149,16 @@ class Engine:
         self._store.roll_back(work.id)
 
     def _remove(self, work: Work) -> None:
-        """Everything. Without a trust nothing is left any more."""
+        """Everything. Without a trust nothing is left any more: it is retired first and deleted then, so that
+        one that is gone already is never needed again after a crash."""
         if work.deployment.trust_id:
             with work.going_back():
                 undeploy.everything(work)
+            self._store.retire_trust(work.id)
         self._forget(work)
-        work.delete_trust()
 
     def _forget(self, work: Work) -> None:
-        """What only the flow needed, and the trusts of earlier calls."""
+        """What only the flow needed, and the trusts that are retired."""
         work.delete_retired_trusts()
         flow_id = self._store.deployment(work.id).flow_id
         if flow_id:

@@ -274,7 +274,7 @@ class Deployment:
     created_at: float
     updated_at: float
     before: Release | None = None
-    retired_trusts: tuple[str, ...] = ()  # of earlier calls, to be deleted
+    retired_trusts: tuple[str, ...] = ()  # no longer needed, to be deleted
     flow_id: str | None = None  # TaskFlow's, once an engine has taken it
     steps: tuple[Step, ...] = ()
     targets: tuple[Target, ...] = ()

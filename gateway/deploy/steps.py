@@ -12,7 +12,7 @@ from oslo_log import log
 from taskflow import task
 
 from gateway import errors
-from gateway.cloud.model import ServerSpec
+from gateway.cloud.model import Server, ServerSpec
 from gateway.deploy import guest, marks, rollout, undeploy
 from gateway.deploy.model import Access, Aim, Trust
 from gateway.deploy.work import Work
@@ -118,9 +118,7 @@ class BootServer(DeployTask):
     step = "boot"
 
     def do(self, work: Work, number: int) -> str:
-        tags = marks.tags(work.store.owner, work.id, number)
-        found = work.cloud.find_servers(tags)
-        server = found[0] if found else work.cloud.boot(self._wanted(work, number, tags))
+        server = self._booted(work, self._wanted(work, number))
         host_key, login_key = work.store.target_keys(work.id, number)
         work.store.set_target(work.id, number, server_id=server.id, server_name=server.name)
         work.store.save_access(
@@ -136,7 +134,18 @@ class BootServer(DeployTask):
         )
         return f"server {server.name} ({server.id})"
 
-    def _wanted(self, work: Work, number: int, tags: dict[str, str]) -> ServerSpec:
+    def _booted(self, work: Work, wanted: ServerSpec) -> Server:
+        """Nova's answer may get lost, and the server be there all the same."""
+        if found := work.cloud.find_servers(wanted.tags):
+            return found[0]
+        try:
+            return work.cloud.boot(wanted)
+        except (errors.Unavailable, errors.Timeout):
+            if found := work.cloud.find_servers(wanted.tags):
+                return found[0]
+            raise
+
+    def _wanted(self, work: Work, number: int) -> ServerSpec:
         host_key, login_key = work.store.target_keys(work.id, number)
         wanted = work.spec.server
         return ServerSpec(
@@ -146,7 +155,7 @@ class BootServer(DeployTask):
             network_id=wanted.network,
             user_data=guest.user_data(host_key, login_key.public),
             security_groups=(work.name,),
-            tags=tags,
+            tags=marks.tags(work.store.owner, work.id, number),
         )
 
     def undo(self, work: Work, number: int) -> None:

@@ -331,8 +331,19 @@ class DeploymentStore(Progress, Accesses, Artifacts):
                 .values(fault=dataclasses.asdict(fault), updated_at=time.time())
             )
 
-    def forget_trust(self, id: str) -> None:
-        self._update(id, trust_id=None)
+    def retire_trust(self, id: str) -> None:
+        """Nothing is left that it is needed for: it only waits to be deleted."""
+        with self._database.write() as connection:
+            trusts = connection.execute(
+                sa.select(deployments.c.trust_id, deployments.c.retired_trusts).where(deployments.c.id == id)
+            ).one()
+            if trusts.trust_id is not None:
+                retired = sorted({*trusts.retired_trusts, trusts.trust_id})
+                connection.execute(
+                    deployments.update()
+                    .where(deployments.c.id == id)
+                    .values(trust_id=None, retired_trusts=retired, updated_at=time.time())
+                )
 
     def forget_retired_trusts(self, id: str) -> None:
         self._update(id, retired_trusts=[])

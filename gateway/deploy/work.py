@@ -287,15 +287,11 @@ class Work:
         return tuple(line for line in lines if line)[-_EVIDENCE_LINES:]
 
     def delete_retired_trusts(self) -> None:
-        for trust_id in self.deployment.retired_trusts:
+        retired = self.store.deployment(self.id).retired_trusts
+        for trust_id in retired:
             self._sessions.delete_trust(trust_id)
-        if self.deployment.retired_trusts:
+        if retired:
             self.store.forget_retired_trusts(self.id)
-
-    def delete_trust(self) -> None:
-        if self.deployment.trust_id:
-            self._sessions.delete_trust(self.deployment.trust_id)
-            self.store.forget_trust(self.id)
 
 
 class _Printed:

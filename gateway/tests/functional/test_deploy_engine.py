@@ -9,6 +9,7 @@ import time
 import uuid
 
 import pytest
+import requests
 from requests_mock import create_response
 
 from gateway import errors
@@ -233,3 +234,41 @@ def test_a_deletion_is_tried_again(parts, store, cloud, openstack, monkeypatch):
     with engine(parts), pytest.raises(errors.NotFound):
         until(lambda: store.status(id) is None)
     assert cloud.left == []
+
+
+def test_a_server_whose_booting_was_never_answered(parts, store, cloud, openstack):
+    """It is found and taken, instead of another one beside it."""
+
+    def lost(request, context):
+        cloud._boot(request, context)
+        raise requests.ConnectionError("Connection reset by peer")
+
+    openstack.post(f"{NOVA}/servers", json=lost)
+    id = asked_for(store)
+    with engine(parts):
+        until(lambda: states(store.deployment(id))["active"] == "running")
+        assert store.target(id, 0).server_id in cloud.servers
+        store.move(id, Status.DELETING, [Status.RUNNING])
+        with pytest.raises(errors.NotFound):
+            until(lambda: store.status(id) is None)
+    assert (cloud.booted, cloud.left) == (1, [])
+
+
+def test_a_trust_that_went_unseen_is_not_needed_any_more(parts, store, cloud, openstack, monkeypatch):
+    """The engine ends, or loses the answer, just when Keystone has deleted the trust: all that it was for is
+    gone by then, so nothing is asked in its name again."""
+    monkeypatch.setattr("gateway.deploy.engine._RETRY_FIRST", 0.1)
+
+    def lost(request, context):
+        cloud._delete_trust(request, context)
+        for url in (f"{NOVA}/servers/detail", f"{NEUTRON}/v2.0/security-groups"):
+            openstack.get(url, status_code=401)
+        raise requests.ConnectionError("Connection reset by peer")
+
+    url = f"{KEYSTONE}/OS-TRUST/trusts/trust-1"
+    openstack.register_uri("DELETE", url, [{"json": lost}, {"status_code": 404}])
+    cloud.status = "ERROR"
+    id = asked_for(store)
+    with engine(parts):
+        found = ended(store, id)
+    assert (found.trust_id, found.retired_trusts, cloud.left) == (None, (), [])
