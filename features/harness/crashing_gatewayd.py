@@ -1,10 +1,10 @@
 """gatewayd, made to kill itself with all its processes at one chosen moment: run it in gatewayd's place.
 
 The file that $GATEWAY_CRASH_AT names says when, as JSON: {"step": "boot", "target": 0, "moment": "call 1"}.
-It is read when a step begins and removed by the one who kills, so that the next start goes on. Steps are those
-of gateway.deploy.steps; "undo boot" is the revert of one; "finish drain" and "finish remove" are done once
-nothing is taken back any more, and "undeploy everything", "restore all" and "delete trusts" by the engine, too
-(target null). Moments:
+It is read when a step begins and removed by the one who kills, so that the next start goes on. Steps are
+those of gateway.deploy.steps; "undo boot" is the revert of one; "finish drain" and "finish remove" are done
+once nothing is taken back any more, and "undeploy everything", "restore all" and "delete trusts" by the
+engine, too (target null). Moments:
 
     begin       as the step begins
     call N      the step's Nth call that changes something, to OpenStack or over SSH, has been carried out
