@@ -44,7 +44,7 @@ Feature: OpenStack fails while a deployment is under way
 
   @aio @admin
   Scenario: The quota that sufficed is gone when Nova is asked to boot
-    Given the quota of another project falls to 0 cores just before Nova gets POST /servers
+    Given the quota of another project falls to 0 cores before Nova gets POST /servers
     When a stranger deploys it
     Then it fails at boot with gateway.quota.exceeded, which says "cores"
     And nothing is left of it in Nova, Neutron and Keystone

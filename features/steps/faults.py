@@ -35,7 +35,7 @@ def step_cuts(context, service, method, path):
 
 
 @given(
-    "the quota of another project falls to {limit:d} {resource:w} just before {service:w} gets {method:w} {path:S}"
+    "the quota of another project falls to {limit:d} {resource:w} before {service:w} gets {method:w} {path:S}"
 )
 def step_quota_falls(context, limit, resource, service, method, path):
     context.add_cleanup(clouds.set_quota, "a stranger", resource, clouds.quota("a stranger", resource))
