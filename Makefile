@@ -26,6 +26,7 @@ help:
 	@echo 'make check     what needs no cloud: lint, unit and functional tests'
 	@echo 'make databases the tests of what is stored, on PostgreSQL and MariaDB, started for them'
 	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
+	@echo 'make crash     kills the gateway at every step of every flow (FLOW="update new" for some); half an hour'
 	@echo 'make samples   writes etc/gateway/*.sample and the code of registry.proto anew'
 	@echo 'With OS_CLOUD=NAME, of your clouds.yaml, demo, up and features use that cloud; no root then.'
 
@@ -76,10 +77,14 @@ databases: venv
 features: venv
 	devstack/features $(FEATURES)
 
+# Kills gatewayd at every step of every flow; takes long (FLOW="update new" for some: see features/crash/README.md).
+crash: venv
+	$(INSIDE) env PYTHONPATH=features $(BIN)/python -m crash $(FLOW)
+
 test: check features
 
 samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv up down demo lint unit functional check databases features test samples
+.PHONY: help venv up down demo lint unit functional check databases features crash test samples

@@ -36,7 +36,9 @@ class Ground:
         self._public_key = key.public_key().public_bytes(
             serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
         )
-        self._lanes = lanes
+        self.lanes = lanes
+        self.guests: list[str] = []  # ids
+        self.network: str | None = None
         self.users: list[openstack.connection.Connection] = []
 
     def __enter__(self) -> "Ground":
@@ -44,7 +46,7 @@ class Ground:
         project = identity.create_project(name=self._run, domain_id="default")
         self._made.callback(identity.delete_project, project)
         role = next(identity.roles(name="member"))
-        for number in range(self._lanes):
+        for number in range(self.lanes):
             password = uuid.uuid4().hex
             user = identity.create_user(name=f"{self._run}-{number}", domain_id="default", password=password)
             self._made.callback(identity.delete_user, user)
@@ -70,8 +72,10 @@ class Ground:
         for group in self._admin.network.security_groups(project_id=self.users[0].current_project_id):
             self._admin.network.delete_security_group(group)
 
-    def guests(self, count: int) -> list[str]:
-        """Their ids, once Nova calls them ACTIVE. The key is ours, as of a user's servers."""
+    def boot_guests(self, count: int) -> None:
+        """Once for all flows; returns once Nova calls them ACTIVE. The key is ours, as of a user's servers."""
+        if self.guests:
+            return
         conn = self.users[0]
         data = f"#cloud-config\nssh_authorized_keys: ['{self._public_key.decode()}']\n"
         made = [
@@ -87,7 +91,7 @@ class Ground:
         self._made.callback(self._delete_servers, made)
         for server in made:
             conn.compute.wait_for_server(server, wait=_ACTIVE_IN, interval=1)
-        return [server.id for server in made]
+        self.guests = [server.id for server in made]
 
     def _delete_servers(self, servers) -> None:
         conn = self.users[0]
@@ -96,7 +100,7 @@ class Ground:
         for server in servers:
             conn.compute.wait_for_delete(server, wait=_GONE_IN, interval=1)
 
-    def private_network(self) -> str:
+    def make_network(self) -> None:
         """One of the project's own, behind a router: servers on it are reached by floating IPs alone."""
         network = self.users[0].network
         made = network.create_network(name=self._run)
@@ -109,21 +113,21 @@ class Ground:
         self._made.callback(network.delete_router, router)
         network.add_interface_to_router(router, subnet_id=subnet.id)
         self._made.callback(network.remove_interface_from_router, router, subnet_id=subnet.id)
-        return made.id
+        self.network = made.id
 
     def __exit__(self, *_) -> None:
         self._made.close()
 
 
 class Lane:
-    """A user and his daemon. ``guests``: ids of servers that are there."""
+    """A user and his daemon; of the kills of a flow every ``of``-th is his."""
 
-    def __init__(self, ground: Ground, number: int, guests: list[str]):
-        self.ground, self.number, self.guests = ground, number, guests
+    def __init__(self, ground: Ground, name: str, number: int):
+        self.ground, self.number, self.of, self.guests = ground, number, ground.lanes, ground.guests
         self.conn = ground.users[number]
         self.port = 8100 + number
-        self._service = f"lane-{number}"
-        folder = ground.folder / self._service
+        self._service = name.replace("_", "-")
+        folder = ground.folder / name
         self.crash = Crash(folder)
         self.daemon = self.crash.gatewayd(folder, {"api": {"workers": 1}})
         self._http = requests.Session()
@@ -176,13 +180,23 @@ class Lane:
             time.sleep(0.3)
         return self.deployment(id)
 
-    def survive(self, id: str) -> bool:
-        """Waits until it has killed itself, and starts it again. False when it never came there."""
+    def survive(self, id: str, following: tuple[str, int | None, str] | None = None) -> bool:
+        """Waits until it has killed itself, and starts it again, to be killed at ``following`` next. False
+        when it never came there."""
         died = self.crash.has_died(self.daemon, lambda: self.is_over(id))
         self.crash.forget()
+        if following:
+            self.crash.at(*following)
         if died:
             self.daemon.start()
         return died
+
+    def wait_for_line(self, id: str, text: str) -> None:
+        """In the deployment's log."""
+        deadline = time.monotonic() + _ENDS_IN
+        while text not in self.call("GET", f"/v1/deployments/{id}/log").text:
+            assert time.monotonic() < deadline, f"{self.deployment(id)}\n{self.daemon.tail()}"
+            time.sleep(0.3)
 
     def undeploy(self, id: str) -> None:
         self.call("DELETE", f"/v1/deployments/{id}")

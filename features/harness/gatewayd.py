@@ -32,7 +32,7 @@ class Gatewayd:
         variables: dict[str, str] | None = None,
         launcher: pathlib.Path | None = None,
     ):
-        self._program = [sys.executable, launcher] if launcher else [_BIN / "gatewayd"]
+        self._program = [sys.executable, "-P", launcher] if launcher else [_BIN / "gatewayd"]
         self.state = folder / "state"
         self.state.mkdir(parents=True)
         self.port, self.rpc_port = free_port(), free_port()

@@ -1,0 +1,243 @@
+"""The flows, each killed at every one of its steps. A flow is a generator of rows; it gets a lane."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import requests
+from crash.ground import KINDS, Lane
+
+Kill = tuple[str, int | None, str]  # step, target, moment: as in harness/crashing_gatewayd.py
+
+_ON_A_SERVER: dict[str, tuple[str, ...]] = {
+    "ssh": ("begin", "after"),
+    "upload": ("call 1", "call 2", "after"),
+    "install": ("call 1", "after"),
+    "start": ("call 1", "after"),
+    "health": ("begin", "after"),
+    "register": ("commit 1", "commit 2", "commit 3", "after"),
+}
+_DRAIN = ("begin", "commit 1", "after")
+
+
+@dataclasses.dataclass
+class Row:
+    """``ended``: as it should, or else what is wrong; ``left``: by kind, None while the deployment lives."""
+
+    flow: str
+    kill: Kill
+    ended: str
+    left: dict[str, int] | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return not self.ended.startswith("WRONG") and not any((self.left or {}).values())
+
+    def cells(self) -> tuple[str, ...]:
+        step, target, moment = self.kill
+        name = step if target is None else f"{step} #{target}"
+        left = self.left or {}
+        return (self.flow, name, moment, self.ended, *(str(left.get(kind, "")) for kind in KINDS))
+
+
+def _kills(target: int | None, moments: dict[str, tuple[str, ...]], *names: str) -> list[Kill]:
+    return [(name, target, moment) for name in names or moments for moment in moments[name]]
+
+
+# Judging
+
+
+def _judged(lane: Lane, id: str, status: str, version: str, count: int, new: bool = False) -> str:
+    """Whether it has ended as it should, with just as much of everything as is wanted."""
+    found = lane.deployment(id)
+    if found["status"] != status:
+        return f"WRONG: {found['status']}, {found['fault']}"
+    has, wanted = lane.has(id, set()), count if new else 0
+    expected = {"servers": wanted, "FIPs": wanted, "ports": wanted, "groups": 1, "keys": 0, "trusts": 1}
+    if has != expected:
+        return f"WRONG: OpenStack has {has}, not {expected}"
+    return _serves(lane, found, version, count) or status
+
+
+def _serves(lane: Lane, found: dict, version: str, count: int) -> str | None:
+    instances = [(i["name"], i["version"], i["status"], i["weight"]) for i in lane.instances()]
+    if len(instances) != count or {i[1:] for i in instances} != {(version, "passing", 1)}:
+        return f"WRONG: the registry has {instances}"
+    for target in found["instances"]:
+        seen = requests.get(f"{target['url']}/version.txt", timeout=20).text
+        if seen != version:
+            return f"WRONG: {target['url']} runs {seen}"
+    return None
+
+
+def _booted(lane: Lane, id: str) -> set[str]:
+    found = lane.deployment(id)
+    mine = {target["server_id"] for target in found["instances"] if target["server_id"]} if found else set()
+    return mine - set(lane.guests)
+
+
+def _killed(lane: Lane, id_of: Callable[[], str], kill: Kill) -> tuple[str, str | None]:
+    """``id_of`` asks for what is killed. The deployment's id, and what is wrong."""
+    lane.crash.at(*kill)
+    id = id_of()
+    died = lane.survive(id)
+    lane.ended(id)
+    return id, None if died else "WRONG: it never came there"
+
+
+# First deployments
+
+
+def first(lane: Lane) -> Iterator[Row]:
+    """On a server that is there."""
+    kills = _kills(None, {"security_group": ("call 1", "call 2", "after")})
+    kills += _kills(0, {"server": ("call 1", "after"), **_ON_A_SERVER})
+    for kill in kills[lane.number :: lane.of]:
+        id, wrong = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), kill)
+        ended = wrong or _judged(lane, id, "succeeded", "1", 1)
+        lane.undeploy(id)
+        yield Row("first", kill, ended, lane.left(id, set()))
+
+
+def new(lane: Lane) -> Iterator[Row]:
+    """On a new server behind a floating IP: at each of the steps of the cloud in a deployment of its own, at
+    the others one after the other in one deployment; each is undeployed with a crash after every call."""
+    chains: list[list[Kill]] = [[("quota", None, moment)] for moment in ("begin", "after")]
+    chains += [[("security_group", None, moment)] for moment in ("call 1", "after")]
+    chains += [[("boot", 0, moment)] for moment in ("commit 1", "call 1", "commit 3", "after")]
+    chains += [[("active", 0, moment)] for moment in ("begin", "after")]
+    chains += [[("address", 0, moment)] for moment in ("call 1", "after")]
+    chains += [[(name, 0, moments[at]) for name, moments in _ON_A_SERVER.items()] for at in (0, -1)]
+    for chain in chains[lane.number :: lane.of]:
+        yield from _chain(lane, chain)
+
+
+def _chain(lane: Lane, chain: list[Kill]) -> Iterator[Row]:
+    server = {"network": lane.ground.network, "floating_network": lane.ground.names["floating_network"]}
+    server |= {name: lane.ground.names[name] for name in ("flavor", "image")}
+    lane.crash.at(*chain[0])
+    id, died = lane.deploy("1", server), []
+    for following in [*chain[1:], None]:
+        died.append(lane.survive(id, following))
+    lane.ended(id)
+    ended, booted = _judged(lane, id, "succeeded", "1", 1, new=True), _booted(lane, id)
+    undone = list(_undeployed_bit_by_bit(lane, id))
+    left = lane.left(id, booted)
+    for kill, has_died in zip(chain, died, strict=True):
+        yield Row("new", kill, ended if has_died else "WRONG: it never came there", left)
+    for kill in undone:
+        yield Row("undeploy new", kill, "gone", left)
+
+
+def _undeployed_bit_by_bit(lane: Lane, id: str) -> Iterator[Kill]:
+    """Killed after the first call that changes something, again and again, until there is no such call."""
+    kill, count = ("undeploy everything", None, "call 1"), 0
+    lane.crash.at(*kill)
+    lane.call("DELETE", f"/v1/deployments/{id}")
+    while lane.survive(id, kill):
+        count += 1
+        yield kill[0], None, f"call {count}"
+    lane.crash.forget()
+    lane.ended(id)
+
+
+# What follows
+
+
+def update(lane: Lane) -> Iterator[Row]:
+    """Two instances in two batches."""
+    kills = _kills(0, _ON_A_SERVER, "ssh", "upload", "install")
+    for target in (0, 1):
+        kills += _kills(target, {**_ON_A_SERVER, "drain": _DRAIN}, "drain", "start", "health", "register")
+    id, version = lane.deploy("1"), 1
+    lane.ended(id)
+    rows = []
+    for kill in kills[lane.number :: lane.of]:
+        version += 1
+        _, wrong = _killed(lane, lambda: lane.deploy(str(version)), kill)  # noqa: B023 (called at once)
+        rows.append(Row("update", kill, wrong or _judged(lane, id, "succeeded", str(version), 2)))
+    yield from _undeployed(lane, id, rows)
+
+
+def rollback(lane: Lane) -> Iterator[Row]:
+    """An update of two whose second instance does not get healthy, killed while it goes back."""
+    undone = {"undo drain": ("begin", "call 1", "call 2", "after")}
+    kills = [*_kills(1, undone), *_kills(0, undone)]
+    kills += _kills(None, {"restore all": ("begin", "call 1", "after")})
+    id = lane.deploy("1")
+    lane.ended(id)
+    fails = "case $(hostname) in *-1) exit 3;; esac; exec python3 -m http.server $PORT"
+    rows = []
+    for kill in kills[lane.number :: lane.of]:
+        _, wrong = _killed(lane, lambda: lane.deploy("2", command=fails), kill)
+        rows.append(Row("rollback", kill, wrong or _judged(lane, id, "rolled_back", "1", 2)))
+    yield from _undeployed(lane, id, rows)
+
+
+def scale_down(lane: Lane) -> Iterator[Row]:
+    kills = _kills(1, {"finish drain": _DRAIN, "finish remove": ("begin", "call 1", "call 2", "after")})
+    id, rows = "", []
+    for kill in kills[lane.number :: lane.of]:
+        id = lane.deploy("1")
+        lane.ended(id)
+        _, wrong = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), kill)
+        rows.append(Row("scale_down", kill, wrong or _judged(lane, id, "succeeded", "1", 1)))
+    if rows:
+        yield from _undeployed(lane, id, rows)
+
+
+def _undeployed(lane: Lane, id: str, rows: list[Row]) -> Iterator[Row]:
+    """What is left at the end is of all of them."""
+    lane.undeploy(id)
+    left = lane.left(id, set())
+    for row in rows:
+        yield dataclasses.replace(row, left=left)
+
+
+# The ends
+
+
+def cancel(lane: Lane) -> Iterator[Row]:
+    """Of a first deployment whose setup takes long, killed while it is taken back."""
+    kills = _kills(0, {"undo upload": ("begin", "call 1", "after")})
+    kills += _kills(None, {"undo security_group": ("call 1", "call 2", "after")})
+    kills += _kills(None, {"undeploy everything": ("begin", "call 1", "after")})
+    kills += _kills(None, {"delete trusts": ("begin", "call 1", "after")})
+    for kill in kills[lane.number :: lane.of]:
+        id, wrong = _killed(lane, lambda: _canceled(lane), kill)
+        status = lane.deployment(id)["status"]
+        ended = wrong or (status if status == "failed" else f"WRONG: {status}")
+        yield Row("cancel", kill, ended, lane.left(id, set()))
+        lane.undeploy(id)
+
+
+def _canceled(lane: Lane) -> str:
+    id = lane.deploy("1", lane.on(lane.guests[:1]), setup="sleep 60")
+    lane.wait_for_line(id, "$ run setup")
+    lane.call("POST", f"/v1/deployments/{id}/cancel")
+    return id
+
+
+def undeploy(lane: Lane) -> Iterator[Row]:
+    """Of one on a server that stays."""
+    kills = _kills(None, {"undeploy everything": ("begin", "call 1", "call 2", "call 3", "after")})
+    kills += _kills(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
+    for kill in kills[lane.number :: lane.of]:
+        id = lane.deploy("1", lane.on(lane.guests[:1]))
+        lane.ended(id)
+        lane.crash.at(*kill)
+        lane.call("DELETE", f"/v1/deployments/{id}")
+        died = lane.survive(id)
+        gone = lane.ended(id) is None and not lane.instances()
+        ended = "gone" if died and gone else f"WRONG: {'still there' if died else 'it never came there'}"
+        yield Row("undeploy", kill, ended, lane.left(id, set()))
+
+
+FLOWS = {
+    "first": first,
+    "new": new,
+    "update": update,
+    "rollback": rollback,
+    "scale_down": scale_down,
+    "cancel": cancel,
+    "undeploy": undeploy,
+}
