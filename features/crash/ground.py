@@ -73,7 +73,7 @@ class Ground:
             self._admin.network.delete_security_group(group)
 
     def boot_guests(self, count: int) -> None:
-        """Once for all flows; returns once Nova calls them ACTIVE. The key is ours, as of a user's servers."""
+        """Once for all flows; returns once Nova calls them ACTIVE. The key is ours, as a user's would be."""
         if self.guests:
             return
         conn = self.users[0]
@@ -88,13 +88,16 @@ class Ground:
             )
             for number in range(count)
         ]
-        self._made.callback(self._delete_servers, made)
         for server in made:
             conn.compute.wait_for_server(server, wait=_ACTIVE_IN, interval=1)
         self.guests = [server.id for server in made]
 
-    def _delete_servers(self, servers) -> None:
+    def _delete_servers(self) -> None:
+        """Also those of flows that broke off."""
         conn = self.users[0]
+        for ip in conn.network.ips():
+            conn.network.delete_ip(ip)
+        servers = list(conn.compute.servers())
         for server in servers:
             conn.compute.delete_server(server)
         for server in servers:
@@ -116,6 +119,7 @@ class Ground:
         self.network = made.id
 
     def __exit__(self, *_) -> None:
+        self._made.callback(self._delete_servers)  # the first to go
         self._made.close()
 
 
