@@ -113,4 +113,4 @@ def step_has_died(context):
 
 @given("the key that opens the two servers")
 def step_shared_key(context):
-    context.names["shared_key"] = context.shared.private_key.replace("\n", "\\n")
+    context.names["shared_key"] = context.shared.private_key().replace("\n", "\\n")
