@@ -8,6 +8,7 @@ import concurrent.futures
 import functools
 import itertools
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -27,6 +28,7 @@ def main() -> int:
     chosen = asked.flows or list(FLOWS)
     if unknown := set(chosen) - set(FLOWS):
         parser.error(f"no flow {', '.join(unknown)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: whoever ends us, we clear away
     began, rows = time.monotonic(), []
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gateway-crash-"))
     try:
