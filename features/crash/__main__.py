@@ -45,7 +45,7 @@ def run_flow(ground: Ground, name: str) -> list[Row]:
     """Its kills shared out between the lanes."""
     if name == "new":
         ground.make_network()
-    else:
+    elif name != "refused":
         ground.boot_guests(2)
     with concurrent.futures.ThreadPoolExecutor(ground.lanes) as pool:
         in_lane = functools.partial(_in_lane, ground, name)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import requests
 from crash.ground import KINDS, Lane
+from harness import clouds
 
 Kill = tuple[str, int | None, str]  # step, target, moment: as in harness/crashing_gatewayd.py
 
@@ -87,6 +88,32 @@ def _killed(lane: Lane, id_of: Callable[[], str], kill: Kill) -> tuple[str, str 
 # First deployments
 
 
+def refused(lane: Lane) -> Iterator[Row]:
+    """Its quota falls while the daemon is dead, so that no guest boots; killed again on the way back."""
+    if lane.number:
+        return  # all lanes have one quota
+    project_id = lane.conn.current_project_id
+    cores = clouds.quota(project_id, "cores")
+    befores = [("quota", None, moment) for moment in ("begin", "after")]
+    befores += [("security_group", None, moment) for moment in ("call 1", "call 2", "after")]
+    back = _kills(None, {"undo security_group": ("begin", "call 1", "after")})
+    back += _kills(None, {"undeploy everything": ("begin", "after")})
+    back += _kills(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
+    for number, kill in enumerate(back):
+        # the first ones are killed after the group is made: else there is none to be taken back
+        before = befores[-1 - number % len(befores)]
+        lane.crash.at(*before)
+        id = lane.deploy("1", lane.new_server(lane.ground.names["network"]))
+        died = [lane.survive(id, kill, lambda: clouds.set_quota(project_id, "cores", 0)), lane.survive(id)]
+        found, left = lane.ended(id), lane.left(id, set())
+        clouds.set_quota(project_id, "cores", cores)
+        is_right = (found["status"], found["fault"]["code"]) == ("failed", "gateway.quota.exceeded")
+        ended = found["status"] if is_right else f"WRONG: {found['status']}, {found['fault']}"
+        for each, has_died in zip((before, kill), died, strict=True):
+            yield Row("refused", each, ended if has_died else "WRONG: it never came there", left)
+        lane.undeploy(id)
+
+
 def first(lane: Lane) -> Iterator[Row]:
     """On a server that is there."""
     kills = _kills(None, {"security_group": ("call 1", "call 2", "after")})
@@ -112,8 +139,8 @@ def new(lane: Lane) -> Iterator[Row]:
 
 
 def _chain(lane: Lane, chain: list[Kill]) -> Iterator[Row]:
-    server = {"network": lane.ground.network, "floating_network": lane.ground.names["floating_network"]}
-    server |= {name: lane.ground.names[name] for name in ("flavor", "image")}
+    server = lane.new_server(lane.ground.network)
+    server["floating_network"] = lane.ground.names["floating_network"]
     lane.crash.at(*chain[0])
     id, died = lane.deploy("1", server), []
     for following in [*chain[1:], None]:
@@ -233,6 +260,7 @@ def undeploy(lane: Lane) -> Iterator[Row]:
 
 
 FLOWS = {
+    "refused": refused,
     "first": first,
     "new": new,
     "update": update,

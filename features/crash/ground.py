@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 import time
 import uuid
+from collections.abc import Callable
 
 import openstack
 import requests
@@ -184,14 +185,23 @@ class Lane:
             time.sleep(0.3)
         return self.deployment(id)
 
-    def survive(self, id: str, following: tuple[str, int | None, str] | None = None) -> bool:
+    def new_server(self, network: str) -> dict:
+        return {"network": network} | {name: self.ground.names[name] for name in ("flavor", "image")}
+
+    def survive(
+        self,
+        id: str,
+        following: tuple[str, int | None, str] | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> bool:
         """Waits until it has killed itself, and starts it again, to be killed at ``following`` next. False
-        when it never came there."""
+        when it never came there. ``meanwhile`` it is dead."""
         died = self.crash.has_died(self.daemon, lambda: self.is_over(id))
         self.crash.forget()
         if following:
             self.crash.at(*following)
         if died:
+            meanwhile()
             self.daemon.start()
         return died
 

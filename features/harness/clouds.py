@@ -28,13 +28,13 @@ def as_user(who: str) -> openstack.connection.Connection:
     return cloud(USERS[who])
 
 
-def quota(who: str, resource: str) -> int:
-    """Of Nova's, in the user's project."""
-    return getattr(as_user("an admin").compute.get_quota_set(as_user(who).current_project_id), resource)
+def quota(project_id: str, resource: str) -> int:
+    """Of Nova's."""
+    return getattr(as_user("an admin").compute.get_quota_set(project_id), resource)
 
 
-def set_quota(who: str, resource: str, limit: int) -> None:
-    as_user("an admin").compute.update_quota_set(as_user(who).current_project_id, **{resource: limit})
+def set_quota(project_id: str, resource: str, limit: int) -> None:
+    as_user("an admin").compute.update_quota_set(project_id, **{resource: limit})
 
 
 def holdings(name: str) -> dict[str, str]:

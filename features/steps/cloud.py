@@ -15,8 +15,9 @@ from harness.names import filled
 
 @given("the quota of another project is {limit:d} {resource:w}")
 def step_quota(context, limit, resource):
-    context.add_cleanup(clouds.set_quota, "a stranger", resource, clouds.quota("a stranger", resource))
-    clouds.set_quota("a stranger", resource, limit)
+    project_id = clouds.as_user("a stranger").current_project_id
+    context.add_cleanup(clouds.set_quota, project_id, resource, clouds.quota(project_id, resource))
+    clouds.set_quota(project_id, resource, limit)
 
 
 @given("a private key that no server knows")

@@ -38,8 +38,9 @@ def step_cuts(context, service, method, path):
     "the quota of another project falls to {limit:d} {resource:w} before {service:w} gets {method:w} {path:S}"
 )
 def step_quota_falls(context, limit, resource, service, method, path):
-    context.add_cleanup(clouds.set_quota, "a stranger", resource, clouds.quota("a stranger", resource))
-    falls = faulty.first(lambda: clouds.set_quota("a stranger", resource, limit))
+    project_id = clouds.as_user("a stranger").current_project_id
+    context.add_cleanup(clouds.set_quota, project_id, resource, clouds.quota(project_id, resource))
+    falls = faulty.first(lambda: clouds.set_quota(project_id, resource, limit))
     _fails(context, service, method, path, falls, 1)
 
 
