@@ -60,7 +60,7 @@ Feature: OpenStack fails while a deployment is under way
         network: "{private_network}"
         floating_network: "{floating_network}"
       """
-    Then it fails at address with gateway.cloud.failed, which says "It does not work today"
+    Then it fails at address with gateway.cloud.failed, which says "HTTP 500"
     And active, boot, security_group and quota were taken back in this order
     And Nova has 0 servers of it
     And nothing is left of it in Nova, Neutron and Keystone
