@@ -51,12 +51,17 @@ def _judged(lane: Lane, id: str, status: str, version: str, count: int, new: boo
     """Whether it has ended as it should, with just as much of everything as is wanted."""
     found = lane.deployment(id)
     if found["status"] != status:
-        return f"WRONG: {found['status']}, {found['fault']}"
+        return _wrong(found)
     has, wanted = lane.has(id, set()), count if new else 0
     expected = {"servers": wanted, "FIPs": wanted, "ports": wanted, "groups": 1, "keys": 0, "trusts": 1}
     if has != expected:
         return f"WRONG: OpenStack has {has}, not {expected}"
     return _serves(lane, found, version, count) or status
+
+
+def _wrong(found: dict) -> str:
+    fault = found["fault"] or {}
+    return f"WRONG: {found['status']}, {fault.get('step')}: {fault.get('message')}"
 
 
 def _serves(lane: Lane, found: dict, version: str, count: int) -> str | None:
@@ -108,7 +113,7 @@ def refused(lane: Lane) -> Iterator[Row]:
         found, left = lane.ended(id), lane.left(id, set())
         clouds.set_quota(project_id, "cores", cores)
         is_right = (found["status"], found["fault"]["code"]) == ("failed", "gateway.quota.exceeded")
-        ended = found["status"] if is_right else f"WRONG: {found['status']}, {found['fault']}"
+        ended = found["status"] if is_right else _wrong(found)
         for each, has_died in zip((before, kill), died, strict=True):
             yield Row("refused", each, ended if has_died else "WRONG: it never came there", left)
         lane.undeploy(id)
@@ -231,8 +236,8 @@ def cancel(lane: Lane) -> Iterator[Row]:
     kills += _kills(None, {"delete trusts": ("begin", "call 1", "after")})
     for kill in kills[lane.number :: lane.of]:
         id, wrong = _killed(lane, lambda: _canceled(lane), kill)
-        status = lane.deployment(id)["status"]
-        ended = wrong or (status if status == "failed" else f"WRONG: {status}")
+        found = lane.deployment(id)
+        ended = wrong or (found["status"] if found["status"] == "failed" else _wrong(found))
         yield Row("cancel", kill, ended, lane.left(id, set()))
         lane.undeploy(id)
 
