@@ -104,7 +104,7 @@ def refused(lane: Lane) -> Iterator[Row]:
     back = _kills(None, {"undo security_group": ("begin", "call 1", "after")})
     back += _kills(None, {"undeploy everything": ("begin", "after")})
     back += _kills(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
-    for number, kill in enumerate(back):
+    for number, kill in lane.until_the_end(enumerate(back)):
         # the first ones are killed after the group is made: else there is none to be taken back
         before = befores[-1 - number % len(befores)]
         lane.crash.at(*before)
@@ -123,7 +123,7 @@ def first(lane: Lane) -> Iterator[Row]:
     """On a server that is there."""
     kills = _kills(None, {"security_group": ("call 1", "call 2", "after")})
     kills += _kills(0, {"server": ("call 1", "after"), **_ON_A_SERVER})
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         id, wrong = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), kill)
         ended = wrong or _judged(lane, id, "succeeded", "1", 1)
         lane.undeploy(id)
@@ -139,7 +139,7 @@ def new(lane: Lane) -> Iterator[Row]:
     chains += [[("active", 0, moment)] for moment in ("begin", "after")]
     chains += [[("address", 0, moment)] for moment in ("call 1", "after")]
     chains += [[(name, 0, moments[at]) for name, moments in _ON_A_SERVER.items()] for at in (0, -1)]
-    for chain in chains[lane.number :: lane.of]:
+    for chain in lane.share(chains):
         yield from _chain(lane, chain)
 
 
@@ -183,7 +183,7 @@ def update(lane: Lane) -> Iterator[Row]:
     id, version = lane.deploy("1"), 1
     lane.ended(id)
     rows = []
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         version += 1
         _, wrong = _killed(lane, lambda: lane.deploy(str(version)), kill)  # noqa: B023 (called at once)
         rows.append(Row("update", kill, wrong or _judged(lane, id, "succeeded", str(version), 2)))
@@ -197,9 +197,10 @@ def rollback(lane: Lane) -> Iterator[Row]:
     kills += _kills(None, {"restore all": ("begin", "call 1", "after")})
     id = lane.deploy("1")
     lane.ended(id)
-    fails = "case $(hostname) in *-1) exit 3;; esac; exec python3 -m http.server $PORT"
+    second = 1 - lane.number % 2  # of the guests, whose names end so
+    fails = f"case $(hostname) in *-{second}) exit 3;; esac; exec python3 -m http.server $PORT"
     rows = []
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         _, wrong = _killed(lane, lambda: lane.deploy("2", command=fails), kill)
         rows.append(Row("rollback", kill, wrong or _judged(lane, id, "rolled_back", "1", 2)))
     yield from _undeployed(lane, id, rows)
@@ -208,7 +209,7 @@ def rollback(lane: Lane) -> Iterator[Row]:
 def scale_down(lane: Lane) -> Iterator[Row]:
     kills = _kills(1, {"finish drain": _DRAIN, "finish remove": ("begin", "call 1", "call 2", "after")})
     id, rows = "", []
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         id = lane.deploy("1")
         lane.ended(id)
         _, wrong = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), kill)
@@ -234,7 +235,7 @@ def cancel(lane: Lane) -> Iterator[Row]:
     kills += _kills(None, {"undo security_group": ("call 1", "call 2", "after")})
     kills += _kills(None, {"undeploy everything": ("begin", "call 1", "after")})
     kills += _kills(None, {"delete trusts": ("begin", "call 1", "after")})
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         id, wrong = _killed(lane, lambda: _canceled(lane), kill)
         found = lane.deployment(id)
         ended = wrong or (found["status"] if found["status"] == "failed" else _wrong(found))
@@ -253,7 +254,7 @@ def undeploy(lane: Lane) -> Iterator[Row]:
     """Of one on a server that stays."""
     kills = _kills(None, {"undeploy everything": ("begin", "call 1", "call 2", "call 3", "after")})
     kills += _kills(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         id = lane.deploy("1", lane.on(lane.guests[:1]))
         lane.ended(id)
         lane.crash.at(*kill)
