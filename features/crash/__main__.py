@@ -24,15 +24,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("flows", nargs="*", help=f"of {', '.join(FLOWS)}; all without any")
     parser.add_argument("--lanes", type=int, default=3, help="daemons, and guests that boot, side by side")
+    parser.add_argument("--minutes", type=float, default=60, help="after these no other kill is begun")
     asked = parser.parse_args()
     chosen = asked.flows or list(FLOWS)
     if unknown := set(chosen) - set(FLOWS):
         parser.error(f"no flow {', '.join(unknown)}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: whoever ends us, we clear away
     began, rows = time.monotonic(), []
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gateway-crash-"))
     try:
         with Ground(asked.lanes, folder) as ground:
+            ground.ends = began + asked.minutes * 60
+            for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends us, we clear away
+                signal.signal(number, lambda *_: setattr(ground, "ends", 0.0))
             for name in chosen:
                 rows += run_flow(ground, name)
     finally:

@@ -51,12 +51,17 @@ def _judged(lane: Lane, id: str, status: str, version: str, count: int, new: boo
     """Whether it has ended as it should, with just as much of everything as is wanted."""
     found = lane.deployment(id)
     if found["status"] != status:
-        return f"WRONG: {found['status']}, {found['fault']}"
+        return _wrong(found)
     has, wanted = lane.has(id, set()), count if new else 0
     expected = {"servers": wanted, "FIPs": wanted, "ports": wanted, "groups": 1, "keys": 0, "trusts": 1}
     if has != expected:
         return f"WRONG: OpenStack has {has}, not {expected}"
     return _serves(lane, found, version, count) or status
+
+
+def _wrong(found: dict) -> str:
+    fault = found["fault"] or {}
+    return f"WRONG: {found['status']}, {fault.get('step')}: {fault.get('message')}"
 
 
 def _serves(lane: Lane, found: dict, version: str, count: int) -> str | None:
@@ -99,7 +104,7 @@ def refused(lane: Lane) -> Iterator[Row]:
     back = _kills(None, {"undo security_group": ("begin", "call 1", "after")})
     back += _kills(None, {"undeploy everything": ("begin", "after")})
     back += _kills(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
-    for number, kill in enumerate(back):
+    for number, kill in lane.until_the_end(enumerate(back)):
         # the first ones are killed after the group is made: else there is none to be taken back
         before = befores[-1 - number % len(befores)]
         lane.crash.at(*before)
@@ -108,7 +113,7 @@ def refused(lane: Lane) -> Iterator[Row]:
         found, left = lane.ended(id), lane.left(id, set())
         clouds.set_quota(project_id, "cores", cores)
         is_right = (found["status"], found["fault"]["code"]) == ("failed", "gateway.quota.exceeded")
-        ended = found["status"] if is_right else f"WRONG: {found['status']}, {found['fault']}"
+        ended = found["status"] if is_right else _wrong(found)
         for each, has_died in zip((before, kill), died, strict=True):
             yield Row("refused", each, ended if has_died else "WRONG: it never came there", left)
         lane.undeploy(id)
@@ -118,7 +123,7 @@ def first(lane: Lane) -> Iterator[Row]:
     """On a server that is there."""
     kills = _kills(None, {"security_group": ("call 1", "call 2", "after")})
     kills += _kills(0, {"server": ("call 1", "after"), **_ON_A_SERVER})
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         id, wrong = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), kill)
         ended = wrong or _judged(lane, id, "succeeded", "1", 1)
         lane.undeploy(id)
@@ -134,7 +139,7 @@ def new(lane: Lane) -> Iterator[Row]:
     chains += [[("active", 0, moment)] for moment in ("begin", "after")]
     chains += [[("address", 0, moment)] for moment in ("call 1", "after")]
     chains += [[(name, 0, moments[at]) for name, moments in _ON_A_SERVER.items()] for at in (0, -1)]
-    for chain in chains[lane.number :: lane.of]:
+    for chain in lane.share(chains):
         yield from _chain(lane, chain)
 
 
@@ -178,7 +183,7 @@ def update(lane: Lane) -> Iterator[Row]:
     id, version = lane.deploy("1"), 1
     lane.ended(id)
     rows = []
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         version += 1
         _, wrong = _killed(lane, lambda: lane.deploy(str(version)), kill)  # noqa: B023 (called at once)
         rows.append(Row("update", kill, wrong or _judged(lane, id, "succeeded", str(version), 2)))
@@ -192,9 +197,10 @@ def rollback(lane: Lane) -> Iterator[Row]:
     kills += _kills(None, {"restore all": ("begin", "call 1", "after")})
     id = lane.deploy("1")
     lane.ended(id)
-    fails = "case $(hostname) in *-1) exit 3;; esac; exec python3 -m http.server $PORT"
+    second = 1 - lane.number % 2  # of the guests, whose names end so
+    fails = f"case $(hostname) in *-{second}) exit 3;; esac; exec python3 -m http.server $PORT"
     rows = []
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         _, wrong = _killed(lane, lambda: lane.deploy("2", command=fails), kill)
         rows.append(Row("rollback", kill, wrong or _judged(lane, id, "rolled_back", "1", 2)))
     yield from _undeployed(lane, id, rows)
@@ -203,7 +209,7 @@ def rollback(lane: Lane) -> Iterator[Row]:
 def scale_down(lane: Lane) -> Iterator[Row]:
     kills = _kills(1, {"finish drain": _DRAIN, "finish remove": ("begin", "call 1", "call 2", "after")})
     id, rows = "", []
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         id = lane.deploy("1")
         lane.ended(id)
         _, wrong = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), kill)
@@ -229,10 +235,10 @@ def cancel(lane: Lane) -> Iterator[Row]:
     kills += _kills(None, {"undo security_group": ("call 1", "call 2", "after")})
     kills += _kills(None, {"undeploy everything": ("begin", "call 1", "after")})
     kills += _kills(None, {"delete trusts": ("begin", "call 1", "after")})
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         id, wrong = _killed(lane, lambda: _canceled(lane), kill)
-        status = lane.deployment(id)["status"]
-        ended = wrong or (status if status == "failed" else f"WRONG: {status}")
+        found = lane.deployment(id)
+        ended = wrong or (found["status"] if found["status"] == "failed" else _wrong(found))
         yield Row("cancel", kill, ended, lane.left(id, set()))
         lane.undeploy(id)
 
@@ -248,7 +254,7 @@ def undeploy(lane: Lane) -> Iterator[Row]:
     """Of one on a server that stays."""
     kills = _kills(None, {"undeploy everything": ("begin", "call 1", "call 2", "call 3", "after")})
     kills += _kills(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
-    for kill in kills[lane.number :: lane.of]:
+    for kill in lane.share(kills):
         id = lane.deploy("1", lane.on(lane.guests[:1]))
         lane.ended(id)
         lane.crash.at(*kill)

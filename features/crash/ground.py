@@ -3,10 +3,11 @@ left by them; two guests to deploy to; a lane's daemon, and what OpenStack has o
 
 import base64
 import contextlib
+import itertools
 import pathlib
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import openstack
 import requests
@@ -38,6 +39,7 @@ class Ground:
             serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
         )
         self.lanes = lanes
+        self.ends = float("inf")  # the time (monotonic) after which nothing is begun any more
         self.guests: list[str] = []  # ids
         self.network: str | None = None
         self.users: list[openstack.connection.Connection] = []
@@ -125,18 +127,27 @@ class Ground:
 
 
 class Lane:
-    """A user and his daemon; of the kills of a flow every ``of``-th is his."""
+    """A user and his daemon. Every other lane has the guests the other way round."""
 
     def __init__(self, ground: Ground, name: str, number: int):
-        self.ground, self.number, self.of, self.guests = ground, number, ground.lanes, ground.guests
+        self.ground, self.number = ground, number
+        self.guests = ground.guests[:: 1 - number % 2 * 2]
         self.conn = ground.users[number]
         self.port = 8100 + number
         self._service = name.replace("_", "-")
         folder = ground.folder / name
         self.crash = Crash(folder)
-        self.daemon = self.crash.gatewayd(folder, {"api": {"workers": 1}})
+        self.daemon = self.crash.gatewayd(folder, {"api": {"workers": 1}, "deploy": {"healthy_timeout": 120}})
         self._http = requests.Session()
         self._http.trust_env = False
+
+    def share(self, kills: Sequence) -> Iterator:
+        """His, of those of a flow."""
+        return self.until_the_end(kills[self.number :: self.ground.lanes])
+
+    def until_the_end(self, kills: Iterable) -> Iterator:
+        """Of the time, or of all that there is to do."""
+        return itertools.takewhile(lambda _: time.monotonic() < self.ground.ends, kills)
 
     def call(self, method: str, path: str, **body) -> requests.Response:
         headers = {"X-Auth-Token": self.conn.auth_token}

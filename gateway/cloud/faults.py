@@ -51,6 +51,7 @@ def _by_status(status: int, words: str, thing: str, error: Exception) -> errors.
         403: (errors.Forbidden, f"gateway.{thing}.forbidden"),
         404: (errors.NotFound, f"gateway.{thing}.not_found"),
         409: (errors.Conflict, f"gateway.{thing}.conflict"),
+        412: (errors.Conflict, f"gateway.{thing}.conflict"),
         408: (errors.Timeout, "gateway.cloud.timeout"),
         504: (errors.Timeout, "gateway.cloud.timeout"),
     }

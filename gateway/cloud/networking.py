@@ -79,13 +79,41 @@ class Networking:
         found = self._sdk.network.security_groups()
         return [SecurityGroup(g.id, g.name, g.project_id, g.description or "") for g in found]
 
+    @translated("security_group")
+    def add_security_group(self, server_id: str, name: str) -> None:
+        """The project's group of that name, to all ports of a server; fine when they have it."""
+        ids = {group.id for group in self._groups(name=name)}
+        for port in list(self._sdk.network.ports(device_id=server_id)):
+            self._regroup(port, ids, set())
+
+    @translated("security_group")
+    def remove_security_group(self, server_id: str, name: str) -> None:
+        """Fine when the server has not got it, or is gone."""
+        ids = {group.id for group in self._groups(name=name)}
+        for port in list(self._sdk.network.ports(device_id=server_id)):
+            self._regroup(port, set(), ids)
+
+    def _regroup(self, port: Any, more: set[str], less: set[str]) -> None:
+        """Nova and Neutron know only the whole list of a port's groups: of two that change it at once the
+        first would be lost. So Neutron changes it only as it was seen, and is asked again if it was not."""
+        deadline = time.monotonic() + _IN_USE_SECONDS
+        while (wanted := (set(port.security_group_ids) | more) - less) != set(port.security_group_ids):
+            try:
+                with translated("security_group"):
+                    self._sdk.network.update_port(
+                        port.id, if_revision=port.revision_number, security_groups=sorted(wanted)
+                    )
+                return
+            except errors.Conflict:
+                if time.monotonic() > deadline:
+                    raise
+            port = self._sdk.network.get_port(port.id)
+
     def delete_security_group(self, id: str) -> None:
         """Off every port that has it, then itself; missing is fine. Raises Conflict while it is in use."""
         with translated("security_group"):
             for port in list(self._sdk.network.ports()):
-                if id in (port.security_group_ids or ()):
-                    others = [other for other in port.security_group_ids if other != id]
-                    self._sdk.network.update_port(port.id, security_groups=others)
+                self._regroup(port, set(), {id})
         self._delete_group(id)
 
     def _delete_group(self, id: str) -> None:

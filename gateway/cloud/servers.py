@@ -1,6 +1,5 @@
 """Servers and their consoles, by python-novaclient."""
 
-import contextlib
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
@@ -83,19 +82,6 @@ class Servers:
                 self._nova.servers.delete(id)
         except errors.NotFound:
             pass
-
-    @translated("server")
-    def add_security_group(self, id: str, name: str) -> None:
-        """To all ports of a server; fine when it has it."""
-        if name not in _plain(self._raw_server(id)).security_groups:
-            self._nova.servers.add_security_group(id, name)
-
-    @translated("server")
-    def remove_security_group(self, id: str, name: str) -> None:
-        """Fine when the server has not got it, or is gone."""
-        with contextlib.suppress(nova_exceptions.NotFound):
-            if name in _plain(self._raw_server(id)).security_groups:
-                self._nova.servers.remove_security_group(id, name)
 
     def wait_active(self, id: str, proceed: Callable[[], None] = lambda: None) -> Server:
         """Looks every quarter of a second until ACTIVE; ``proceed`` is called at each look, and may raise

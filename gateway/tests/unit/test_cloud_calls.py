@@ -244,6 +244,26 @@ def test_security_group_gets_the_rules_it_lacks(cloud_api, cloud):
     assert asked == [(22, "IPv6"), (80, "IPv4"), (80, "IPv6")]
 
 
+def test_security_group_of_a_port_that_another_one_changes_at_the_same_time(cloud_api, cloud):
+    """What the other one has added stays: Neutron refuses to change what was not seen."""
+    group = {"id": "g1", "name": "n", "security_group_rules": []}
+    cloud_api.get(f"{NEUTRON}/v2.0/security-groups", json={"security_groups": [group]})
+    seen = {"id": "p1", "revision_number": 7, "security_groups": ["default"]}
+    changed = seen | {"revision_number": 8, "security_groups": ["default", "another"]}
+    cloud_api.get(f"{NEUTRON}/v2.0/ports", json={"ports": [seen]})
+    cloud_api.get(f"{NEUTRON}/v2.0/ports/p1", json={"port": changed})
+    refused = {"status_code": 412, "json": {"NeutronError": {"message": "Constrained to revision 7"}}}
+    asked = cloud_api.put(f"{NEUTRON}/v2.0/ports/p1", [refused, {"json": {"port": changed}}])
+    cloud.add_security_group("s1", "n")
+    first, second = asked.request_history
+    assert first.headers["if-match"] == "revision_number=7"
+    assert second.headers["if-match"] == "revision_number=8"
+    assert second.json()["port"]["security_groups"] == ["another", "default", "g1"]
+    cloud_api.get(f"{NEUTRON}/v2.0/ports", json={"ports": [changed]})
+    cloud.remove_security_group("s1", "n")
+    assert len(asked.request_history) == 2
+
+
 def test_floating_ip_that_is_there_is_taken(cloud_api, cloud):
     cloud_api.get(f"{NEUTRON}/v2.0/ports", json={"ports": [{"id": "p1"}]})
     ip = {"id": "i1", "floating_ip_address": "203.0.113.5", "port_id": "p1"}
