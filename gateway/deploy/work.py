@@ -142,7 +142,9 @@ class Work:
 
     def access(self, number: int) -> Access:
         """How to log in to a target. What the request brought goes before what is known. Raises NotFound."""
-        server_id = self.target(number).server_id
+        return self._access(self.target(number).server_id)
+
+    def _access(self, server_id: str) -> Access:
         known = self.store.access(self.deployment.project_id, server_id)
         if self.boots:
             return known
@@ -194,7 +196,8 @@ class Work:
         return checks.probe(spec.proto, address, spec.port, spec.health, self.conf.monitor.verify_tls)
 
     def _connected(self, number: int) -> ssh.Connection:
-        target, access = self.target(number), self.access(number)
+        target = self.target(number)
+        access = self._access(target.server_id)
         host_keys, trust = self._host_keys(target, access)
         login = ssh.Login(target.address, access.user, access.private_key, host_keys)
         knows_us = target.host_key is not None
