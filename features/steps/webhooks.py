@@ -5,7 +5,7 @@ import time
 
 import standardwebhooks
 from behave import given, then, when
-from harness.asking import call, found
+from harness.asking import call
 from harness.receiver import Receiver
 
 _SOON = 60  # seconds
@@ -45,8 +45,3 @@ def step_verified(context, instance):
     assert {message["data"]["instance"] for message in messages} == {instance}, messages
     indexes = [message["data"]["index"] for message in messages]
     assert indexes == sorted(set(indexes)), indexes
-
-
-@then('"{place}" says "{text}"')
-def step_says(context, place, text):
-    assert text in found(context.answer, place), context.answer.text
