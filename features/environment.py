@@ -23,6 +23,7 @@ from harness import barbican, clouds, names
 from harness.clearing import Clearing
 from harness.client import Client
 from harness.gatewayd import Gatewayd
+from harness.running import NODE_MODULES
 from harness.servers import SharedServers
 from parse import with_pattern
 
@@ -77,8 +78,8 @@ def _lacking(tags: set[str]) -> str | None:
         return "devstack/aio"
     if "barbican" in tags and not barbican.installed:
         return "apt-get install barbican-api"
-    if "node" in tags and not (shutil.which("node") and shutil.which("npm")):
-        return "node and npm"
+    if "node" in tags and not (shutil.which("node") and (NODE_MODULES / "consul").is_dir()):
+        return "node, and npm's consul where devstack/features puts it"
     return None
 
 

@@ -58,7 +58,7 @@ Feature: The command line
     And it prints "register #0: done"
     When I run gateway deployment log hello
     Then it exits with 0
-    And it prints "gateway-hello.service"
+    And it prints "start 1.0.0-1"
     When I run gateway registry list
     Then it exits with 0
     And it prints "hello-0"

@@ -7,6 +7,7 @@ import sys
 from harness import clouds
 
 GATEWAY = pathlib.Path(sys.executable).parent / "gateway"
+NODE_MODULES = pathlib.Path(__file__).parents[2] / ".state/node/node_modules"  # as devstack/features has it
 
 
 def environment(context) -> dict[str, str]:
