@@ -88,7 +88,7 @@ Feature: The command line
     When on a terminal of 60 columns I run gateway deploy {folder}/service.yaml
     Then it exits with 0
     And it prints "━━━"
-    And it prints "register"
+    And it prints "upload"
     And no line of it with "━" is longer than 60
     And it prints "hello 1.0.0 runs."
     Given its file says
