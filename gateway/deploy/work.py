@@ -269,6 +269,8 @@ class Work:
             return
         journal = self._evidence(lambda: self._journal(number))
         console = self._evidence(lambda: self._console(number))
+        if journal:
+            self.say(step, number, "\n".join(journal))
         self.store.set_fault(self.id, Fault(step, number, error.code, error.message, journal, console))
 
     def _journal(self, number: int | None) -> str:
