@@ -136,3 +136,7 @@ def step_in_nova(context, done):
     server_id = deployment["deployment"]["instances"][0]["server_id"]
     compute = clouds.as_user("a member").compute
     {"stopped": compute.stop_server, "deleted": compute.delete_server}[done](server_id)
+    deadline = time.monotonic() + _STOPPED_IN
+    while done == "stopped" and (server := compute.find_server(server_id)) and server.status != "SHUTOFF":
+        assert time.monotonic() < deadline, f"server {server_id} is still {server.status}"
+        time.sleep(0.5)
