@@ -12,6 +12,8 @@ from harness.asking import SOON, call, found, soon
 from harness.names import filled
 from harness.web import WebService
 
+_STOPPED_IN = 240  # seconds: Nova asks the guest first, and waits for it
+
 
 @given("a gRPC service {name:w} whose health is {state:w}")
 def step_grpc_service(context, name, state):
