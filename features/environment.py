@@ -52,6 +52,7 @@ def before_all(context):
     context.before_run = {name: clouds.holdings(name) for name in clouds.MEMBERS}
     context.called = set()
     context.left_out = []
+    context.went_wrong = []
     context.gateway = Gatewayd(context.folder / "gatewayd")
     context.client = Client(context.gateway.url, context.called)
     context.names = names.of_the_cloud(context.config.userdata)
@@ -86,6 +87,7 @@ def _lacking(tags: set[str]) -> str | None:
 def after_scenario(context, scenario):
     failed = scenario.status in (Status.failed, Status.error)
     if failed:
+        context.went_wrong += _what_went_wrong(scenario)
         for daemon in (context.gateway, *context.clearing.daemons):
             print(f"--- the end of {daemon.log}\n{daemon.tail()}\n---")
     if scenario.status != Status.skipped:
@@ -100,11 +102,21 @@ def after_all(context):
     finally:
         context.gateway.stop()
     _say_what_was_left_out(context)
+    for lines in context.went_wrong:  # once more, in short: the end of a long output is what people see
+        print(f"\n*** {lines}")
     if _whole(context):
         untouched = url_table.untouched(context.called)
         assert not untouched, "no scenario calls " + ", ".join(map(str, untouched))
     if not context.failed:
         shutil.rmtree(context.folder)
+
+
+def _what_went_wrong(scenario) -> list[str]:
+    return [
+        f"{scenario.location} {scenario.name}: {step.name}\n{str(step.exception)[:800]}"
+        for step in scenario.all_steps
+        if step.exception is not None
+    ]
 
 
 def _gone_by(context) -> float:
