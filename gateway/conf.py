@@ -157,7 +157,11 @@ _registry = [
         help="How `best` chooses.",
     ),
     cfg.FloatOpt(
-        "refresh_interval", default=0.05, min=0.01, help="Seconds between looks for changes by others."
+        "refresh_interval",
+        default=0.05,
+        min=0.01,
+        help="Seconds between looks for changes by others, where the database does not tell of them: all but "
+        "SQLite.",
     ),
     cfg.FloatOpt(
         "wake_interval",

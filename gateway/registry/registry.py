@@ -22,9 +22,9 @@ from gateway.registry.store import RegistryStore
 
 
 class Registry:
-    """Threads may share it; make one per process. Reads come from this process's snapshot and see its own
-    writes at once; ``best`` sees those of other processes after ``[registry] refresh_interval``. What belongs
-    to another project is not there."""
+    """Threads may share it; make one per process. Reads come from this process's snapshot and see every write
+    at once; but where the database is not SQLite, ``best`` sees those of other processes after
+    ``[registry] refresh_interval``. What belongs to another project is not there."""
 
     def __init__(self, conf: cfg.ConfigOpts, store: RegistryStore, signer: Signer):
         self._conf = conf
@@ -235,8 +235,8 @@ class Registry:
             host_key=host_key,
         ).text
 
-    # Reading. ``best`` is asked most and never waits for the database; the others look at the change index
-    # each time, so that who registers by one process and lists by another sees what he did.
+    # Reading. ``best`` is asked most and does not wait for a database that cannot tell of commits; the others
+    # see them all, so that who registers by one process and lists by another sees what he did.
 
     def types(self, project_id: str) -> list[str]:
         return sorted(self._snapshot.refresh().types(project_id))

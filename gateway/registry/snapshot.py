@@ -90,7 +90,8 @@ def whole(index: int, instances: Sequence[Instance]) -> View:
 
 
 class Snapshot:
-    """Looks at the change index at most once per ``refresh_interval`` (seconds), when somebody asks. Threads
+    """Follows every commit where the database tells of them (``Database.version``). Where it does not, it
+    looks at the change index at most once per ``refresh_interval`` (seconds), when somebody asks. Threads
     share it. While the database cannot be read, what was last seen goes on being served."""
 
     def __init__(
@@ -101,34 +102,42 @@ class Snapshot:
         self._clock = clock
         self._lock = threading.Lock()
         self._view: View | None = None
+        self._version: int | None = None  # the database's, at which ``_view`` was looked at
         self._looked_at = 0.0
         self._failing = False
 
     def view(self) -> View:
         """Raises the database's error only when nothing was ever read."""
-        if self._is_fresh():
+        if self._is_newest() or self._is_recent():
             return self._view
         with self._lock:
-            return self._view if self._is_fresh() else self._look()
+            return self._view if self._is_newest() or self._is_recent() else self._look()
 
     def refresh(self) -> View:
-        """Looks now: whoever has just written sees it."""
+        """As it is now: whoever has just written sees it."""
+        if self._is_newest():
+            return self._view
         with self._lock:
-            return self._look()
+            return self._view if self._is_newest() else self._look()
 
-    def _is_fresh(self) -> bool:
-        return self._view is not None and self._clock() - self._looked_at < self._refresh_interval
+    def _is_newest(self) -> bool:
+        return self._version is not None and self._version == self._store.version()
+
+    def _is_recent(self) -> bool:
+        unobserved = self._version is None and self._view is not None
+        return unobserved and self._clock() - self._looked_at < self._refresh_interval
 
     def _look(self) -> View:
+        version = self._store.version()  # first: what is committed meanwhile is looked at again
         try:
             self._view = self._newer(self._view)
-            self._failing = False
+            self._version, self._failing = version, False
         except _DATABASE_ERRORS as error:
             if self._view is None:
                 raise
             if not self._failing:
                 LOG.warning("The registry's database cannot be read; going on with what is known: %s", error)
-            self._failing = True
+            self._version, self._failing = None, True
         self._looked_at = self._clock()
         return self._view
 

@@ -84,6 +84,10 @@ class RegistryStore:
         self._database = database
         self.readings = Readings(database)
 
+    def version(self) -> int | None:
+        """As ``Database.version``."""
+        return self._database.version()
+
     def index(self) -> int:
         """The index of the last change: one row, read by its key."""
         with self._database.read() as connection:

@@ -78,3 +78,16 @@ def test_each_has_its_own_failure(database):
         database.write_together(insert("taken"))
     database.write_together(insert("d"))
     assert names(database) == ["a", "c", "d", "taken"]
+
+
+def test_every_commit_is_another_version(database):
+    other = Database(options.load(["--state_path", str(database.engine.url.database.rpartition("/")[0])], []))
+    seen = [database.version()]
+    for writer in (database, other):
+        assert database.version() == seen[-1]
+        with writer.write() as connection:
+            connection.execute(things.insert(), {"name": str(id(writer))})
+        seen.append(database.version())
+    assert len(set(seen)) == 3
+    assert len(names(other)) == 2  # nothing is new by being read
+    assert database.version() == seen[-1]

@@ -301,15 +301,16 @@ def test_the_best_are_the_passing_ones_with_a_weight(registry):
     assert (caught.value.code, caught.value.retry_after) == ("gateway.registry.none_passing", 10)
 
 
-def test_what_another_process_wrote_is_listed_at_once_and_best_after_the_next_look(tmp_path):
+def test_what_another_process_wrote_is_seen_at_once_or_by_best_at_the_next_look(tmp_path):
     writer = registered.registry(registered.configuration(tmp_path))
     other = registered.registry(registered.configuration(tmp_path, refresh_interval=3600))
     assert other.types("p") == []
     add(writer, 1)
     assert other.best("p", "auth").ordinal == 0  # unknown till now, so looked for
     add(writer, 2)
-    assert {other.best("p", "auth").ordinal for _ in range(4)} == {0}
-    other._snapshot._looked_at = -1e9
+    if other._store.version() is None:  # a database that does not tell of commits
+        assert {other.best("p", "auth").ordinal for _ in range(4)} == {0}
+        other._snapshot._looked_at = -1e9
     assert {other.best("p", "auth").ordinal for _ in range(4)} == {0, 1}
     add(writer, 3)
     assert [each.ordinal for each in other.instances("p", "auth")] == [0, 1, 2]
@@ -326,7 +327,10 @@ def test_best_asks_the_database_for_nothing(tmp_path):
     for _ in range(100):
         registry.best("p", "auth")
     assert statements == []
+    with registered.registry(registry._conf)._store._database.write() as connection:
+        connection.execute(sa.text("DELETE FROM heartbeats"))  # nothing of the registry's
     registry._snapshot._looked_at = -1e9
+    registry.best("p", "auth")
     registry.best("p", "auth")
     assert len([s for s in statements if s != "BEGIN"]) == 1  # one cheap look
 
