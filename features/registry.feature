@@ -166,6 +166,19 @@ Feature: The registry of services
     When a stranger calls GET /registry/service/types/theirs/best
     Then the answer is 200
 
+  Scenario: The last one that fails a check now and then is better than none
+    Given a web service shaky whose health check is answered 200
+    And a web service sound whose health check is answered 200
+    When a member registers shaky with the check {"interval": 1, "failures_before_critical": 100}
+    And the health check of shaky is answered 500 from now on
+    Then soon "status" of GET /registry/service/shaky-0 is "warning"
+    When a member calls GET /registry/service/types/shaky/best?explain=true
+    Then the answer is 200
+    And "name" is "shaky-0"
+    And "status" is "warning"
+    When a member registers sound as another shaky
+    Then of 10 calls of GET /registry/service/types/shaky/best 10 name shaky-1
+
   Scenario: The critical one is left out, the last one gone is 503, and back again
     Given a web service dual whose health check is answered 200
     And a web service twin whose health check is answered 200

@@ -102,11 +102,19 @@ class _Pool:
 
 
 def matching(service_type: ServiceType, query: Query) -> Mapping[int, int]:
-    """The weights of those that may be the best now and match."""
-    if query == Query():
-        return service_type.weights
-    instances = service_type.instances
-    return {o: weight for o, weight in service_type.weights.items() if query.matches(instances[o])}
+    """The weights of those that may be the best now and match. Where none is in service, one that fails its
+    check, but not often enough to be critical, is better than none."""
+    instances, weights = service_type.instances, service_type.weights
+    if query != Query():
+        weights = {o: weight for o, weight in weights.items() if query.matches(instances[o])}
+    return weights or {
+        o: each.weight for o, each in instances.items() if _is_shaky(each) and query.matches(each)
+    }
+
+
+def _is_shaky(instance: Instance) -> bool:
+    health = instance.health
+    return health.status is Status.WARNING and health.streak < 0 and instance.weight > 0
 
 
 class Chooser:
@@ -139,14 +147,17 @@ class Chooser:
         """What became of each instance when ``best`` was chosen."""
         balancer = self._named(asked)
         latencies = self._fresh_latencies(place) if balancer == "LL" else {}
-        whole = sum(matching(service_type, asked.query).values())
+        fit = matching(service_type, asked.query)
+        whole = sum(fit.values())
         return [
             Verdict(
                 instance,
                 instance is best,
-                _unfit(instance, asked) or _turn(instance, best, balancer, latencies, whole),
+                _turn(instance, best, balancer, latencies, whole)
+                if ordinal in fit
+                else _unfit(instance, asked),
             )
-            for instance in service_type.instances.values()
+            for ordinal, instance in service_type.instances.items()
         ]
 
     def _named(self, asked: Asked) -> str:
@@ -186,8 +197,8 @@ def _next(balancer: str, pool: _Pool, key: str | None, latencies: Mapping[int, f
             return pool.turns["WRR"].next(candidates)
 
 
-def _unfit(instance: Instance, asked: Asked) -> str | None:
-    """Why it could not be the best, whoever else there is."""
+def _unfit(instance: Instance, asked: Asked) -> str:
+    """Why it could not be the best."""
     health = instance.health
     if asked.version is not None and not is_version(instance.version, asked.version):
         return f"filter: its version is {instance.version or 'none'}, not {asked.version}"
@@ -197,9 +208,7 @@ def _unfit(instance: Instance, asked: Asked) -> str | None:
         return f"status: in maintenance{instance.reason and f' ({instance.reason})'}"
     if not instance.is_in_service:
         return f"status: {health.status} ({health.output})"
-    if instance.weight == 0:
-        return "weight: 0, it is being drained"
-    return None
+    return "weight: 0, it is being drained"
 
 
 def _turn(

@@ -282,8 +282,9 @@ class Registry:
         return sorted(own, key=lambda instance: instance.key)
 
     def best(self, project_id: str, type: str, asked: Asked = ANY) -> Instance:
-        """The one to use now. Raises NotFound for an unknown type and where none has the version and the tag
-        that are asked for, NonePassing when none of those may be it."""
+        """The one to use now: it passes or, if none does, is not critical yet. Raises NotFound for an unknown
+        type and where none has the version and the tag that are asked for, NonePassing when none of those may
+        be it."""
         return self._chosen(project_id, type, asked)[0]
 
     def explained(self, project_id: str, type: str, asked: Asked = ANY) -> tuple[Instance, list[Verdict]]:

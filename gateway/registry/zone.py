@@ -32,7 +32,9 @@ import dns.rrset
 from dns.rdtypes.ANY import CNAME, NS, SOA, TXT
 from dns.rdtypes.IN import AAAA, SRV, A
 
+from gateway.registry.choice import matching
 from gateway.registry.model import Instance
+from gateway.registry.query import Query
 from gateway.registry.snapshot import ServiceType
 
 _IN = dns.rdataclass.IN
@@ -137,7 +139,7 @@ class Zone:
 def _of_type(types: Types, name: str) -> list[Instance] | None:
     """Those to be used, of all types of that name in any case; None where there is no such type."""
     found = [each for type_, each in types.items() if type_.lower() == name]
-    return [each.instances[number] for each in found for number in each.weights] if found else None
+    return [each.instances[number] for each in found for number in matching(each, Query())] if found else None
 
 
 def _named(types: Types, name: str) -> Instance | None:

@@ -295,8 +295,12 @@ def test_the_best_are_the_passing_ones_with_a_weight(registry):
     assert {registry.best("p", "auth").ordinal for _ in range(4)} == {0, 1}
     read_ok(registry, one, False, "connection refused")
     assert {registry.best("p", "auth").ordinal for _ in range(4)} == {1}
-    read_ok(registry, two, False, "connection refused")
-    with pytest.raises(errors.Unavailable, match=r"auth-0 warning, auth-1 warning, auth-2 passing") as caught:
+    read_ok(registry, two, False, "connection refused", times=3)
+    assert {registry.best("p", "auth").ordinal for _ in range(4)} == {0}  # a warning, and better than none
+    read_ok(registry, one, False, "connection refused", times=2)
+    with pytest.raises(
+        errors.Unavailable, match=r"auth-0 critical, auth-1 critical, auth-2 passing"
+    ) as caught:
         registry.best("p", "auth")
     assert (caught.value.code, caught.value.retry_after) == ("gateway.registry.none_passing", 10)
 

@@ -49,6 +49,30 @@ def test_only_what_matches_is_chosen(asked, those):
     assert {made.choose(PLACE, THREE, asked).ordinal for _ in range(100)} == those
 
 
+def failing(ordinal: int, streak: int = -1, **fields) -> Instance:
+    return instance(ordinal, health=Health(Status.WARNING, streak, "500"), **fields)
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "those"),
+    [
+        ((failing(0), failing(1)), ANY, {0, 1}),
+        ((failing(0), instance(1)), ANY, {1}),
+        ((failing(0, version="1"), instance(1, version="2")), Asked(version="1"), {0}),
+        ((failing(0), failing(1, weight=0), instance(2, weight=0), instance(3, "critical")), ANY, {0}),
+        ((failing(0, streak=0),), ANY, {None}),  # out of maintenance, and not checked since
+    ],
+)
+def test_where_none_passes_one_that_is_not_critical_yet_is_better_than_none(there, asked, those):
+    made, service_type = chooser(), of(*there)
+    chosen = [made.choose(PLACE, service_type, asked) for _ in range(20)]
+    assert {each and each.ordinal for each in chosen} == those
+    verdicts = made.explain(PLACE, service_type, asked, chosen[0])
+    assert [verdict.instance for verdict in verdicts if verdict.won] == [each for each in chosen[:1] if each]
+    fit = {each.instance.ordinal for each in verdicts if each.why.startswith("turn")}
+    assert fit == those - {None}
+
+
 def test_each_search_has_turns_of_its_own():
     made = chooser()
     counted = collections.Counter()
