@@ -46,7 +46,7 @@ def main() -> int:
 
 def run_flow(ground: Ground, name: str) -> list[Row]:
     """Its kills shared out between the lanes."""
-    if name == "new":
+    if name in ("new", "heal", "cancel_new"):
         ground.make_network()
     elif name != "refused":
         ground.boot_guests(2)

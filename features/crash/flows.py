@@ -17,7 +17,11 @@ _ON_A_SERVER: dict[str, tuple[str, ...]] = {
     "health": ("begin", "after"),
     "register": ("commit 1", "commit 2", "commit 3", "after"),
 }
+_NEVER = "WRONG: it never came there"
 _DRAIN = ("begin", "commit 1", "after")
+# the calls of a restore: which release runs, make its folder, look around, start
+_RESTORE = ("begin", "call 1", "call 2", "call 3", "call 4", "after")
+_BACK: dict[str, tuple[str, ...]] = {"undo drain": _RESTORE}
 
 
 @dataclasses.dataclass
@@ -64,6 +68,11 @@ def _wrong(found: dict) -> str:
     return f"WRONG: {found['status']}, {fault.get('step')}: {fault.get('message')}"
 
 
+def _failed(lane: Lane, id: str) -> str:
+    found = lane.deployment(id)
+    return found["status"] if found["status"] == "failed" else _wrong(found)
+
+
 def _serves(lane: Lane, found: dict, version: str, count: int) -> str | None:
     instances = [(i["name"], i["version"], i["status"], i["weight"]) for i in lane.instances()]
     if len(instances) != count or {i[1:] for i in instances} != {(version, "passing", 1)}:
@@ -87,7 +96,7 @@ def _killed(lane: Lane, id_of: Callable[[], str], kill: Kill) -> tuple[str, str 
     id = id_of()
     died = lane.survive(id)
     lane.ended(id)
-    return id, None if died else "WRONG: it never came there"
+    return id, None if died else _NEVER
 
 
 # First deployments
@@ -115,7 +124,7 @@ def refused(lane: Lane) -> Iterator[Row]:
         is_right = (found["status"], found["fault"]["code"]) == ("failed", "gateway.quota.exceeded")
         ended = found["status"] if is_right else _wrong(found)
         for each, has_died in zip((before, kill), died, strict=True):
-            yield Row("refused", each, ended if has_died else "WRONG: it never came there", left)
+            yield Row("refused", each, ended if has_died else _NEVER, left)
         lane.undeploy(id)
 
 
@@ -144,10 +153,8 @@ def new(lane: Lane) -> Iterator[Row]:
 
 
 def _chain(lane: Lane, chain: list[Kill]) -> Iterator[Row]:
-    server = lane.new_server(lane.ground.network)
-    server["floating_network"] = lane.ground.names["floating_network"]
     lane.crash.at(*chain[0])
-    id, died = lane.deploy("1", server), []
+    id, died = lane.deploy("1", lane.behind_a_floating_ip()), []
     for following in [*chain[1:], None]:
         died.append(lane.survive(id, following))
     lane.ended(id)
@@ -155,7 +162,7 @@ def _chain(lane: Lane, chain: list[Kill]) -> Iterator[Row]:
     undone = list(_undeployed_bit_by_bit(lane, id))
     left = lane.left(id, booted)
     for kill, has_died in zip(chain, died, strict=True):
-        yield Row("new", kill, ended if has_died else "WRONG: it never came there", left)
+        yield Row("new", kill, ended if has_died else _NEVER, left)
     for kill in undone:
         yield Row("undeploy new", kill, "gone", left)
 
@@ -170,6 +177,31 @@ def _undeployed_bit_by_bit(lane: Lane, id: str) -> Iterator[Kill]:
         yield kill[0], None, f"call {count}"
     lane.crash.forget()
     lane.ended(id)
+
+
+def heal(lane: Lane) -> Iterator[Row]:
+    """Its server dies and gets another one in its place, killed again and again on the way."""
+    kills = _kills(0, {"replace": ("begin", "commit 1", "call 1", "commit 3", "after")})
+    kills += _kills(0, {"boot": ("commit 1", "call 1", "commit 3", "after"), "active": ("begin", "after")})
+    kills += _kills(0, {"address": ("call 1", "after"), **_ON_A_SERVER})
+    chain = list(lane.share(kills))
+    if not chain:
+        return
+    id = lane.deploy("1", lane.behind_a_floating_ip(), heal={"after": 5})
+    lane.ended(id)
+    dead = _booted(lane, id)
+    lane.crash.at(*chain[0])
+    lane.break_server(*dead)
+    lane.begun(id)
+    died = [lane.survive(id, following) for following in [*chain[1:], None]]
+    lane.ended(id)
+    ended, booted = _judged(lane, id, "succeeded", "1", 1, new=True), _booted(lane, id)
+    if booted == dead:
+        ended = "WRONG: it is the old server"
+    lane.undeploy(id)
+    left = lane.left(id, booted | dead)
+    for kill, has_died in zip(chain, died, strict=True):
+        yield Row("heal", kill, ended if has_died else _NEVER, left)
 
 
 # What follows
@@ -192,18 +224,35 @@ def update(lane: Lane) -> Iterator[Row]:
 
 def rollback(lane: Lane) -> Iterator[Row]:
     """An update of two whose second instance does not get healthy, killed while it goes back."""
-    undone = {"undo drain": ("begin", "call 1", "call 2", "after")}
-    kills = [*_kills(1, undone), *_kills(0, undone)]
-    kills += _kills(None, {"restore all": ("begin", "call 1", "after")})
     id = lane.deploy("1")
     lane.ended(id)
     second = 1 - lane.number % 2  # of the guests, whose names end so
     fails = f"case $(hostname) in *-{second}) exit 3;; esac; exec python3 -m http.server $PORT"
     rows = []
-    for kill in lane.share(kills):
+    for kill in lane.share(_going_back()):
         _, wrong = _killed(lane, lambda: lane.deploy("2", command=fails), kill)
         rows.append(Row("rollback", kill, wrong or _judged(lane, id, "rolled_back", "1", 2)))
     yield from _undeployed(lane, id, rows)
+
+
+def cancel_update(lane: Lane) -> Iterator[Row]:
+    """Of two, in the pause between its two batches, killed while it goes back."""
+    id, rows = lane.deploy("1"), []
+    lane.ended(id)
+    for kill in lane.share(_going_back()):
+        _, wrong = _killed(lane, lambda: _canceled_update(lane), kill)
+        rows.append(Row("cancel_update", kill, wrong or _judged(lane, id, "rolled_back", "1", 2)))
+    yield from _undeployed(lane, id, rows)
+
+
+def _going_back() -> list[Kill]:
+    kills = [*_kills(1, _BACK), *_kills(0, _BACK)]
+    return kills + _kills(None, {"restore all": ("begin", "call 1", "after")})
+
+
+def _canceled_update(lane: Lane) -> str:
+    id = lane.deploy("2", update={"drain": 1, "ramp": 1, "pause": 300})
+    return _canceled(lane, id, ("drain", 1, "running"))
 
 
 def scale_down(lane: Lane) -> Iterator[Row]:
@@ -236,18 +285,51 @@ def cancel(lane: Lane) -> Iterator[Row]:
     kills += _kills(None, {"undeploy everything": ("begin", "call 1", "after")})
     kills += _kills(None, {"delete trusts": ("begin", "call 1", "after")})
     for kill in lane.share(kills):
-        id, wrong = _killed(lane, lambda: _canceled(lane), kill)
-        found = lane.deployment(id)
-        ended = wrong or (found["status"] if found["status"] == "failed" else _wrong(found))
-        yield Row("cancel", kill, ended, lane.left(id, set()))
+        id, wrong = _killed(lane, lambda: _canceled_setup(lane), kill)
+        yield Row("cancel", kill, wrong or _failed(lane, id), lane.left(id, set()))
         lane.undeploy(id)
 
 
-def _canceled(lane: Lane) -> str:
-    id = lane.deploy("1", lane.on(lane.guests[:1]), setup="sleep 60")
+def _canceled_setup(lane: Lane) -> str:
+    """In the middle of its setup."""
+    id = lane.deploy("1", lane.on(lane.guests[:1]), setup="sleep 300")
     lane.wait_for_line(id, "$ run setup")
+    return _canceled(lane, id)
+
+
+def _canceled(lane: Lane, id: str, *states: tuple[str, int, str]) -> str:
+    """Once all these steps of targets are so."""
+    for each in states:
+        lane.wait_for_step(id, *each)
     lane.call("POST", f"/v1/deployments/{id}/cancel")
     return id
+
+
+def cancel_new(lane: Lane) -> Iterator[Row]:
+    """On a new server behind a floating IP, while the login is waited for."""
+    moments = ("begin", "call 1", "after")
+    for kill in lane.share(_kills(0, {"undo address": moments, "undo boot": moments})):
+        lane.crash.at(*kill)
+        id = lane.deploy("1", lane.behind_a_floating_ip())
+        lane.wait_for_step(id, "ssh", 0, "running")
+        booted = _booted(lane, id)
+        _canceled(lane, id)
+        wrong = None if lane.survive(id) else _NEVER
+        lane.ended(id)
+        yield Row("cancel_new", kill, wrong or _failed(lane, id), lane.left(id, booted))
+        lane.undeploy(id)
+
+
+def cancel_half(lane: Lane) -> Iterator[Row]:
+    """Of a first deployment whose first instance is in the registry and whose second does not get healthy."""
+    kills = _kills(0, {"undo register": ("begin", "commit 1", "after"), "undo upload": ("begin", "call 1")})
+    reached = ("register", 0, "done"), ("health", 1, "running")
+    second = 1 - lane.number % 2  # of the guests, whose names end so
+    waits = f"case $(hostname) in *-{second}) exec sleep 600;; esac; exec python3 -m http.server $PORT"
+    for kill in lane.share(kills):
+        id, wrong = _killed(lane, lambda: _canceled(lane, lane.deploy("1", command=waits), *reached), kill)
+        yield Row("cancel_half", kill, wrong or _failed(lane, id), lane.left(id, set()))
+        lane.undeploy(id)
 
 
 def undeploy(lane: Lane) -> Iterator[Row]:
@@ -261,7 +343,7 @@ def undeploy(lane: Lane) -> Iterator[Row]:
         lane.call("DELETE", f"/v1/deployments/{id}")
         died = lane.survive(id)
         gone = lane.ended(id) is None and not lane.instances()
-        ended = "gone" if died and gone else f"WRONG: {'still there' if died else 'it never came there'}"
+        ended = "gone" if died and gone else "WRONG: still there" if died else _NEVER
         yield Row("undeploy", kill, ended, lane.left(id, set()))
 
 
@@ -269,9 +351,13 @@ FLOWS = {
     "refused": refused,
     "first": first,
     "new": new,
+    "heal": heal,
     "update": update,
     "rollback": rollback,
     "scale_down": scale_down,
     "cancel": cancel,
+    "cancel_half": cancel_half,
+    "cancel_new": cancel_new,
+    "cancel_update": cancel_update,
     "undeploy": undeploy,
 }

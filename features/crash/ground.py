@@ -19,6 +19,7 @@ from harness.crashing import Crash
 _ACTIVE_IN = 300
 _ENDS_IN = 420
 _GONE_IN = 120
+_OPTIONS = {"api": {"workers": 1}, "deploy": {"healthy_timeout": 120}, "engine": {"heal_interval": 1}}
 KINDS = ("servers", "FIPs", "ports", "groups", "keys", "trusts")
 
 
@@ -28,7 +29,7 @@ class Ground:
     def __init__(self, lanes: int, folder: pathlib.Path):
         self.folder = folder
         self._run = f"crash-{uuid.uuid4().hex[:6]}"
-        self._admin = clouds.as_user("an admin")
+        self.admin = clouds.as_user("an admin")
         self._made = contextlib.ExitStack()
         self.names = names.of_the_cloud({})
         key = ed25519.Ed25519PrivateKey.generate()
@@ -45,7 +46,7 @@ class Ground:
         self.users: list[openstack.connection.Connection] = []
 
     def __enter__(self) -> "Ground":
-        identity = self._admin.identity
+        identity = self.admin.identity
         project = identity.create_project(name=self._run, domain_id="default")
         self._made.callback(identity.delete_project, project)
         role = next(identity.roles(name="member"))
@@ -60,7 +61,7 @@ class Ground:
 
     def _connection(self, name: str, password: str, project_id: str) -> openstack.connection.Connection:
         auth = {
-            "auth_url": self._admin.config.config["auth"]["auth_url"],
+            "auth_url": self.admin.config.config["auth"]["auth_url"],
             "username": name,
             "password": password,
             "project_id": project_id,
@@ -72,8 +73,8 @@ class Ground:
 
     def _delete_default_group(self) -> None:
         """Neutron makes it, and leaves it when the project goes."""
-        for group in self._admin.network.security_groups(project_id=self.users[0].current_project_id):
-            self._admin.network.delete_security_group(group)
+        for group in self.admin.network.security_groups(project_id=self.users[0].current_project_id):
+            self.admin.network.delete_security_group(group)
 
     def boot_guests(self, count: int) -> None:
         """Once for all flows; returns once Nova calls them ACTIVE. The key is ours, as a user's would be."""
@@ -108,6 +109,8 @@ class Ground:
 
     def make_network(self) -> None:
         """One of the project's own, behind a router: servers on it are reached by floating IPs alone."""
+        if self.network:
+            return
         network = self.users[0].network
         made = network.create_network(name=self._run)
         self._made.callback(network.delete_network, made)
@@ -137,7 +140,7 @@ class Lane:
         self._service = name.replace("_", "-")
         folder = ground.folder / name
         self.crash = Crash(folder)
-        self.daemon = self.crash.gatewayd(folder, {"api": {"workers": 1}, "deploy": {"healthy_timeout": 120}})
+        self.daemon = self.crash.gatewayd(folder, _OPTIONS)
         self._http = requests.Session()
         self._http.trust_env = False
 
@@ -195,6 +198,32 @@ class Lane:
             assert time.monotonic() < deadline, f"{self.deployment(id)}\n{self.daemon.tail()}"
             time.sleep(0.3)
         return self.deployment(id)
+
+    def begun(self, id: str) -> None:
+        """Waits until something is under way, or has died."""
+        deadline = time.monotonic() + _ENDS_IN
+        while self.daemon.running and self.is_over(id):
+            assert time.monotonic() < deadline, f"{self.deployment(id)}\n{self.daemon.tail()}"
+            time.sleep(0.2)
+
+    def wait_for_step(self, id: str, step: str, target: int, state: str) -> None:
+        deadline = time.monotonic() + _ENDS_IN
+        wanted = (step, target, state)
+        while wanted not in [(s["name"], s["target"], s["state"]) for s in self.deployment(id)["steps"]]:
+            assert time.monotonic() < deadline, f"{self.deployment(id)}\n{self.daemon.tail()}"
+            time.sleep(0.3)
+
+    def break_server(self, id: str) -> None:
+        """Its network is cut, and Nova calls it dead: quicker than to stop it, which asks the guest first."""
+        for port in self.conn.network.ports(device_id=id):
+            self.conn.network.update_port(port, admin_state_up=False)
+        self.ground.admin.compute.reset_server_state(id, "error")
+
+    def behind_a_floating_ip(self) -> dict:
+        """A new server on the network that is reached by these alone."""
+        return self.new_server(self.ground.network) | {
+            "floating_network": self.ground.names["floating_network"]
+        }
 
     def new_server(self, network: str) -> dict:
         return {"network": network} | {name: self.ground.names[name] for name in ("flavor", "image")}

@@ -6,6 +6,7 @@ On the server, as the layout of Capistrano:
     /opt/gateway/SERVICE/conf/VERSION-NUMBER/       root's: environment with secrets (0600), scripts, unit
     /opt/gateway/SERVICE/artifacts/SHA256.tar.gz    those used last, root's, mode 0700
     /opt/gateway/SERVICE/current                    link to the release that runs
+    /opt/gateway/SERVICE/started                    its name, absent while another is being started
     /etc/systemd/system/gateway-SERVICE.service     its unit
 """
 
@@ -15,6 +16,7 @@ import re
 import shlex
 import tarfile
 
+from gateway.deploy import systemd
 from gateway.deploy.model import Spec
 
 #: Patterns of the API's schema: what these allow needs no escaping in a path or a unit file.
@@ -196,8 +198,10 @@ def place(layout: Layout, spec: Spec, secrets: dict[str, str], user: str, timeou
     release, conf = layout.release[1:], layout.conf[1:]
     entries = [(f"{release}/{path}", text, _mode(text)) for path, text in spec.files.items()]
     entries.append((f"{conf}/start.sh", f"{spec.command}\n", 0o644))
-    entries.append((f"{conf}/env", environment({"PORT": str(spec.port), **spec.env, **secrets}), 0o600))
-    entries.append((f"{conf}/unit", unit(layout, spec, user), 0o644))
+    entries.append(
+        (f"{conf}/env", systemd.environment({"PORT": str(spec.port), **spec.env, **secrets}), 0o600)
+    )
+    entries.append((f"{conf}/unit", systemd.unit(spec, user, layout.release, layout.conf), 0o644))
     if spec.setup:
         entries.append((f"{conf}/setup.sh", f"{spec.setup}\n", 0o600))
     script = """
@@ -221,55 +225,6 @@ def _tar(entries: list[tuple[str, str, int]]) -> bytes:
             member.size, member.mode = len(data), mode
             tar.addfile(member, io.BytesIO(data))
     return whole.getvalue()
-
-
-def environment(variables: dict[str, str]) -> str:
-    """Lines that systemd's EnvironmentFile and a POSIX shell read alike (systemd.exec(5), sh(1))."""
-    escaped = str.maketrans({character: "\\" + character for character in '\\"$`'})
-    return "".join(f'{name}="{value.translate(escaped)}"\n' for name, value in variables.items())
-
-
-def unit(layout: Layout, spec: Spec, user: str) -> str:
-    """As systemd.exec(5) has it: the service may use the network and write to its own folder, /tmp and /var;
-    the rest of the system it only reads. It may listen below port 1024, and has no other capability."""
-    low_port = "CAP_NET_BIND_SERVICE" if spec.port < 1024 else ""
-    return f"""\
-# Made by gateway; changes are lost with the next deployment.
-[Unit]
-Description={spec.service} {spec.version}
-Wants=network-online.target
-After=network-online.target
-StartLimitIntervalSec=0
-
-[Service]
-User={user}
-WorkingDirectory={layout.release}
-EnvironmentFile={layout.conf}/env
-ExecStart=/bin/sh {layout.conf}/start.sh
-Restart=always
-RestartSec=2
-TimeoutStopSec=30
-CapabilityBoundingSet={low_port}
-AmbientCapabilities={low_port}
-NoNewPrivileges=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectSystem=full
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-SystemCallArchitectures=native
-
-[Install]
-WantedBy=multi-user.target
-"""
 
 
 _INSTALL = {
@@ -307,9 +262,13 @@ chown -R "$3:" "$2"
 
 
 def start(layout: Layout, timeout: float) -> Command:
-    """Stops what runs, in whatever release, and starts this one. From here on it is known as installed."""
+    """Stops what runs, in whatever release, and starts this one. From here on it is known as installed.
+
+    systemd goes on counting the restarts of a unit that it was about to restart: they are not this release's.
+    """
     script = """
 home=$1 folder=$2 unit=$3
+rm -f "$home/started"
 touch "$home/conf/$folder/ready"
 ln -sfn "releases/$folder" "$home/next"
 mv -T "$home/next" "$home/current"
@@ -317,49 +276,29 @@ install -m 644 "$home/conf/$folder/unit" "/etc/systemd/system/$unit"
 systemctl daemon-reload
 systemctl -q enable "$unit"
 systemctl restart "$unit"
+systemctl reset-failed "$unit"
+echo "$folder" >"$home/started"
 """
     title = f"start {layout.folder}"
     return _shell(title, script, layout.home, layout.folder, layout.unit, timeout=timeout)
 
 
 def running(layout: Layout, timeout: float) -> Command:
-    """Prints which release is the current one, and whether the unit of just that is active (``runs``)."""
+    """Prints which release was started last, to its end, and whether the unit is active (``runs``)."""
     script = """
-basename "$(readlink "$1/current" || echo none)"
-cmp -s "$1/conf/$2/unit" "/etc/systemd/system/$3" || exit 0
-systemctl is-active "$3" || true
+cat "$1/started" 2>/dev/null || echo none
+systemctl is-active "$2" || true
 """
-    title = "ask which release runs"
-    return _shell(title, script, layout.home, layout.folder, layout.unit, timeout=timeout)
+    return _shell("ask which release runs", script, layout.home, layout.unit, timeout=timeout)
 
 
 def runs(output: str, layout: Layout) -> bool:
     return output.split() == [layout.folder, "active"]
 
 
-_PROPERTIES = "ActiveState,SubState,NRestarts,Result,ExecMainCode,ExecMainStatus"
-
-
 def state(layout: Layout, timeout: float) -> Command:
-    return Command("ask systemd", ("systemctl", "show", layout.unit, "-p", _PROPERTIES), timeout, root=False)
-
-
-def exited(output: str) -> str | None:
-    """Why the service does not run, by what ``state`` printed; None while it runs or starts.
-    ``Restart=always`` hides a command that ends at once, so one restart counts as an end."""
-    seen = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
-    if seen.get("NRestarts", "0") == "0" and seen.get("ActiveState") in ("active", "activating", "reloading"):
-        return None if seen.get("SubState") != "auto-restart" else _ended(seen)
-    return _ended(seen)
-
-
-def _ended(seen: dict[str, str]) -> str:
-    status = seen.get("ExecMainStatus", "0")
-    if seen.get("ExecMainCode") in ("2", "3"):  # CLD_KILLED, CLD_DUMPED: waitid(2)
-        return f"the command was ended by signal {status}"
-    if seen.get("SubState") in ("auto-restart", "failed", "dead"):
-        return f"the command exited with status {status}"
-    return "the command ended and was started again"
+    argv = ("systemctl", "show", layout.unit, "-p", systemd.PROPERTIES)
+    return Command("ask systemd", argv, timeout, root=False)
 
 
 def journal(layout: Layout, timeout: float, lines: int = 30) -> Command:

@@ -6,7 +6,7 @@ import time
 from oslo_log import log
 
 from gateway import errors
-from gateway.deploy import recipe, undeploy
+from gateway.deploy import recipe, systemd, undeploy
 from gateway.deploy.model import Aim, Release, StepState
 from gateway.deploy.work import Work
 from gateway.registry.model import Health, Instance, Registration, Status
@@ -71,7 +71,7 @@ def wait_until_healthy(work: Work, number: int, release: Release) -> str:
 
 def _look_at_the_service(work: Work, number: int, release: Release, seen: str, late: bool) -> None:
     layout, timeout = work.layout(release), work.conf.deploy.command_timeout
-    ended = recipe.exited(work.ask(number, recipe.state(layout, timeout)))
+    ended = systemd.exited(work.ask(number, recipe.state(layout, timeout)))
     if not (ended or late):
         return
     seconds = work.conf.deploy.healthy_timeout

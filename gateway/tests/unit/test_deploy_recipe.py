@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from gateway.deploy import recipe
+from gateway.deploy import recipe, systemd
 from gateway.deploy.model import NewServers, Spec
 from gateway.registry.model import Check
 
@@ -69,7 +69,7 @@ def systemd_reads(text):
 
 @pytest.mark.parametrize("value", ODD_VALUES)
 def test_the_shell_and_systemd_read_the_environment_alike(value, tmp_path):
-    text = recipe.environment({"FIRST": "1", "ODD": value, "LAST": "2"})
+    text = systemd.environment({"FIRST": "1", "ODD": value, "LAST": "2"})
     assert sourced(text, "ODD", tmp_path) == value
     assert sourced(text, "LAST", tmp_path) == "2"
     assert systemd_reads(text) == {"FIRST": "1", "ODD": value, "LAST": "2"}
@@ -298,6 +298,17 @@ def test_which_release_runs(tmp_path):
         assert not recipe.runs(other, layout)
 
 
+def test_a_release_whose_start_broke_off_does_not_count_as_running(tmp_path):
+    layout = recipe.Layout(str(tmp_path), "hello", "1-1")
+    started = tmp_path / "hello/started"
+    started.parent.mkdir()
+    started.write_text("1-1\n")
+    assert run_here(recipe.running(layout, 9)).stdout.split()[0] == b"1-1"
+    assert run_here(recipe.start(layout, 9)).returncode != 0  # nothing of it is there
+    assert not started.exists()
+    assert run_here(recipe.running(layout, 9)).stdout.split()[0] == b"none"
+
+
 @pytest.mark.parametrize(
     ("line", "seen"),
     [
@@ -422,7 +433,7 @@ def shown(**properties):
     ],
 )
 def test_why_a_service_does_not_run(output, reason):
-    assert recipe.exited(output) == reason
+    assert systemd.exited(output) == reason
 
 
 BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAI" + "B" * 43
