@@ -79,6 +79,10 @@ class Layout:
         return f"{self.home}/artifacts"
 
     @property
+    def lock(self) -> str:
+        return f"{self.root}/{self.service}.lock"
+
+    @property
     def unit(self) -> str:
         return f"gateway-{self.service}.service"
 
@@ -102,13 +106,35 @@ exec 3<&-
 """
 
 
+#: Of the commands that change the same service one runs at a time: what a killed gateway or a cancel has left
+#: behind ends first. The lock is every process's of the command, and ends with the last of them. Root alone
+#: can take it.
+_ALONE = """
+test -d "${0%/*}" || mkdir -p "${0%/*}"
+(umask 077; : >>"$0")
+exec 9>>"$0"
+flock 9
+"""
+
+
+def _alone(layout: Layout, title: str, script: str, *arguments: str, **more) -> Command:
+    """A ``_shell`` that changes something; "$0" is the lock."""
+    return _shell(title, _ALONE + script, *arguments, name=layout.lock, **more)
+
+
 def _shell(
-    title: str, script: str, *arguments: str, timeout: float, stdin: bytes = b"", asks: bool = False
+    title: str,
+    script: str,
+    *arguments: str,
+    timeout: float,
+    stdin: bytes = b"",
+    asks: bool = False,
+    name: str = "gateway",
 ) -> Command:
     """One shell on the server for several commands, since each start costs it time. The arguments reach the
     script as "$1"…; its first failing command ends it. Without stdin, the end of the channel ends it, too."""
     held = not (stdin or asks)
-    argv = ("sh", "-ec", _HELD + script if held else script, "gateway", *arguments)
+    argv = ("sh", "-ec", _HELD + script if held else script, name, *arguments)
     return Command(title, argv, timeout, stdin, asks=asks, held=held)
 
 
@@ -162,7 +188,7 @@ install -d -o "$user" "$home/releases/$folder"
 install -d -m 711 "$home/conf/$folder"
 """
     title = "make the release's folder"
-    return _shell(title, script, layout.home, layout.folder, user, *keep, timeout=timeout)
+    return _alone(layout, title, script, layout.home, layout.folder, user, *keep, timeout=timeout)
 
 
 def is_ready(output: str) -> bool:
@@ -190,7 +216,7 @@ tar -xzf "$file" -C "$3" --no-same-owner
 ls -t -- *.tar.gz | tail -n "+$(($4 + 1))" | xargs -r rm -f --
 """
     arguments = (layout.artifacts, sha256, layout.release, str(keep))
-    return _shell("unpack the artifact", script, *arguments, timeout=timeout, asks=True)
+    return _alone(layout, "unpack the artifact", script, *arguments, timeout=timeout, asks=True)
 
 
 def place(layout: Layout, spec: Spec, secrets: dict[str, str], user: str, timeout: float) -> Command:
@@ -209,7 +235,7 @@ tar -x -f - -C / --no-same-owner
 chown -R "$2:" "$1"
 """
     title = "write files, environment and unit"
-    return _shell(title, script, layout.release, user, timeout=timeout, stdin=_tar(entries))
+    return _alone(layout, title, script, layout.release, user, timeout=timeout, stdin=_tar(entries))
 
 
 def _mode(text: str) -> int:
@@ -240,25 +266,27 @@ apt-get -qy --no-install-recommends install "$@"
 }
 
 
-def packages(wanted: tuple[str, ...], facts: Facts, timeout: float) -> Command | None:
+def packages(layout: Layout, wanted: tuple[str, ...], facts: Facts, timeout: float) -> Command | None:
     """None when all are there. Raises ValueError on a system without a known package tool."""
     missing = [package for package in wanted if package not in facts.installed]
     if not missing:
         return None
     if facts.package_tool is None:
         raise ValueError(f"no package tool known here to install {', '.join(missing)}")
-    return _shell(f"install {', '.join(missing)}", _INSTALL[facts.package_tool], *missing, timeout=timeout)
+    title = f"install {', '.join(missing)}"
+    return _alone(layout, title, _INSTALL[facts.package_tool], *missing, timeout=timeout)
 
 
 def setup(layout: Layout, user: str, timeout: float) -> Command:
-    """The user's setup commands, as root, in the release's folder, with the service's environment."""
+    """The user's setup commands, as root, in the release's folder, with the service's environment. They are
+    not given the lock, which would stay with what they leave in the background."""
     script = """
 set -a; . "$1/env"; set +a
 cd "$2"
-sh -e "$1/setup.sh"
+sh -e "$1/setup.sh" 9>&-
 chown -R "$3:" "$2"
 """
-    return _shell("run setup", script, layout.conf, layout.release, user, timeout=timeout)
+    return _alone(layout, "run setup", script, layout.conf, layout.release, user, timeout=timeout)
 
 
 def start(layout: Layout, timeout: float) -> Command:
@@ -280,7 +308,7 @@ systemctl reset-failed "$unit"
 echo "$folder" >"$home/started"
 """
     title = f"start {layout.folder}"
-    return _shell(title, script, layout.home, layout.folder, layout.unit, timeout=timeout)
+    return _alone(layout, title, script, layout.home, layout.folder, layout.unit, timeout=timeout)
 
 
 def running(layout: Layout, timeout: float) -> Command:
@@ -316,8 +344,9 @@ systemctl -q disable --now "$1" 2>/dev/null || true
 rm -rf "/etc/systemd/system/$1" "$2"
 systemctl daemon-reload
 systemctl reset-failed "$1" 2>/dev/null || true
+rm -f "$0"
 """
-    return _shell(f"remove {layout.unit}", script, layout.unit, layout.home, timeout=timeout)
+    return _alone(layout, f"remove {layout.unit}", script, layout.unit, layout.home, timeout=timeout)
 
 
 def host_keys_on_console(console: str) -> tuple[str, ...]:

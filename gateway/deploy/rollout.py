@@ -38,7 +38,7 @@ def install(work: Work, number: int, release: Release) -> str:
     if recipe.is_ready(printed):
         return "was installed before"
     try:
-        command = recipe.packages(spec.packages, facts, timeout)
+        command = recipe.packages(layout, spec.packages, facts, timeout)
     except ValueError as error:
         raise errors.Unhealthy("gateway.deployment.packages", f"{error}.") from error
     if command:

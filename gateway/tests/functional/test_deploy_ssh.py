@@ -349,9 +349,32 @@ def test_a_command_does_not_outlive_its_connection(sshd, conf, setup):
     assert not thread.is_alive()
 
 
-def _run_quietly(connection, command):
+def _run_quietly(connection, command, stdin=None):
     with contextlib.suppress(errors.GatewayError):
-        connection.run(command)
+        connection.run(command, stdin)
+
+
+def test_a_command_waits_for_what_a_killed_gateway_has_left(sshd, connection, conf, tmp_path):
+    """An artifact that is being unpacked is not held by the connection: here one that comes very slowly."""
+    layout = recipe.Layout(str(tmp_path), "hello", "1")
+    unpack = dataclasses.replace(recipe.unpack(layout, "0" * 64, 5, 60), root=False)
+    prepare = dataclasses.replace(recipe.prepare(layout, USER, (), 60), root=False)
+    killed = ssh.connect(login(sshd), conf)
+    reader, writer = os.pipe()
+    first = threading.Thread(target=_run_quietly, args=(killed, unpack, os.fdopen(reader, "rb")))
+    second = threading.Thread(target=_run_quietly, args=(connection, prepare))
+    first.start()
+    _until(lambda: (tmp_path / f"hello/artifacts/{'0' * 64}.tar.gz.part").exists())
+    second.start()
+    _until(lambda: _running("flock", "9"))
+    assert not (tmp_path / "hello/releases").exists()
+    killed.close()
+    os.close(writer)
+    second.join(20)
+    assert not second.is_alive()
+    assert (tmp_path / "hello/releases/1").is_dir()
+    first.join(20)
+    assert not first.is_alive()
 
 
 def test_what_was_left_in_the_background_on_purpose_stays(connection, setup):
@@ -359,6 +382,7 @@ def test_what_was_left_in_the_background_on_purpose_stays(connection, setup):
     script = f"echo begun; {' '.join(sleep)} >/dev/null 2>&1 &\ncat\nexit 3"
     assert connection.run(setup(script)) == ssh.Result(3, "begun\n")
     (pid,) = _running(*sleep)
+    assert connection.run(setup("exit 4")).status == 4  # nor does it keep others waiting
     time.sleep(1)
     assert _running(*sleep) == [pid]
     os.kill(pid, signal.SIGTERM)

@@ -194,7 +194,7 @@ def test_a_low_port_may_be_listened_on():
         recipe.start(LAYOUT, 1),
         recipe.remove(LAYOUT, 1),
         *(
-            recipe.packages(("a",), recipe.Facts(tool, frozenset(), ""), 1)
+            recipe.packages(LAYOUT, ("a",), recipe.Facts(tool, frozenset(), ""), 1)
             for tool in ("apt-get", "dnf", "yum", "zypper", "apk")
         ),
     ],
@@ -348,18 +348,18 @@ def test_parse_facts(output, facts):
     [
         ((), None, (), None),
         (("git",), None, ("git",), None),
-        (("git", "g++"), "apt-get", ("git",), ("gateway", "g++")),
-        (("git", "jq"), "dnf", (), ("gateway", "git", "jq")),
+        (("git", "g++"), "apt-get", ("git",), ("g++",)),
+        (("git", "jq"), "dnf", (), ("git", "jq")),
     ],
 )
 def test_packages(wanted, tool, installed, end):
-    command = recipe.packages(wanted, recipe.Facts(tool, frozenset(installed), "done"), 60)
+    command = recipe.packages(LAYOUT, wanted, recipe.Facts(tool, frozenset(installed), "done"), 60)
     assert command is end or command.argv[-len(end) :] == end
 
 
 def test_packages_without_a_tool():
     with pytest.raises(ValueError, match="git, jq"):
-        recipe.packages(("git", "jq"), recipe.Facts(None, frozenset(), ""), 60)
+        recipe.packages(LAYOUT, ("git", "jq"), recipe.Facts(None, frozenset(), ""), 60)
 
 
 def shown(**properties):
