@@ -200,6 +200,10 @@ Feature: Health checks
     Then soon GET /registry/service/types/lone/best answers 200
     And "held" is true
     And "status" is "critical"
+    When a member calls GET /registry/service/types/lone/best?explain=true
+    Then the answer is 200
+    And "explanation.0.won" is true
+    And "explanation.0.why" says "held: it is critical (500"
 
   Scenario Outline: A reference that is none
     When I start a gatewayd with [monitor] <option> = <value>

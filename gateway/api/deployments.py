@@ -181,7 +181,10 @@ class Deployments(Collection):
         old = _earlier(self._store.releases(id), live.release, body.get("release"))
         spec = plan.at_the_scale_of(old.spec, live.spec)
         targets = plan.following(live.spec, live.targets, spec, same=False)
-        self._next(context, live, (spec, self._store.secrets(id, old.number), old.folder), targets)
+        secrets = wish.at_the_servers_of(
+            self._store.secrets(id, live.release.number), self._store.secrets(id, old.number)
+        )
+        self._next(context, live, (spec, secrets, old.folder), targets)
         return self._shown(id, context)
 
     @expose(policy="gateway:deployments:create", status=202)

@@ -12,15 +12,25 @@ from gateway.deploy.tunnel import KINDS
 _PLACE = "deployment.server.jump"
 
 
-def wanted_jump(wish: dict, context: Context, cloud: Cloud, store: DeploymentStore) -> Jump | None:
-    """With the server's id, address and host keys as they are now. Raises Invalid for what is not there, what
-    nobody knows a key of, and what does not go together with a jump host."""
+def wanted_jump(
+    wish: dict,
+    context: Context,
+    cloud: Cloud,
+    store: DeploymentStore,
+    before: Jump | None,
+    key_before: str | None,
+) -> tuple[Jump | None, str | None]:
+    """With the server's id, address and host keys as they are now; and the private key that has come for it,
+    if one has. ``before`` and ``key_before``: those of the release that runs. Raises Invalid for what is not
+    there, what nobody knows a key of, and what does not go together with a jump host."""
     given = wish["server"].get("jump")
     if given is None:
-        return None
+        return None, None
     _check_reach(wish)
     check_keys(given, _PLACE)
     server = referred(f"{_PLACE}.server", cloud.server, given["server"])
+    if before and before.server == server.id and key_before:
+        given = _with_known_key(given, before, key_before)
     known = store.access(context.project_id, server.id)
     if known is None and "private_key" not in given:
         raise _invalid(
@@ -32,7 +42,18 @@ def wanted_jump(wish: dict, context: Context, cloud: Cloud, store: DeploymentSto
     if address is None:
         raise _invalid("gateway.deployment.jump", f"{_PLACE}.server", f"{server.name} has no address yet.")
     host_keys, trust = _host_keys(given, known, cloud, server.id)
-    return Jump(server.id, address, given.get("user") or known.user, host_keys, trust)
+    jump = Jump(server.id, address, given.get("user") or known.user, host_keys, trust)
+    return jump, given.get("private_key")
+
+
+def _with_known_key(given: dict, before: Jump, key_before: str) -> dict:
+    """What came with the release before need not come again, while it is the same server."""
+    if "private_key" in given:
+        return given
+    known = {"user": before.user, "private_key": key_before}
+    if before.trust is Trust.GIVEN:
+        known["host_key"] = before.host_keys[0]
+    return known | given
 
 
 def check_keys(given: dict, place: str) -> None:

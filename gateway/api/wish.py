@@ -164,15 +164,21 @@ def resolve(
         find = functools.partial(store.artifact, project_id=context.project_id)
         referred("deployment.artifact", find, wish["artifact"])
     secrets = {"env": wish.get("secrets", {})}
-    jump = wanted_jump(wish, context, cloud, store)
-    if "private_key" in wish["server"].get("jump", {}):
-        secrets["jump_private_key"] = wish["server"]["jump"]["private_key"]
+    before = (running.spec.server.jump, running.secrets.get("jump_private_key")) if running else (None, None)
+    jump, jump_key = wanted_jump(wish, context, cloud, store, *before)
+    if jump_key:
+        secrets["jump_private_key"] = jump_key
     if "ids" not in wish["server"]:
         return _spec(wish, _new_servers(wish, context, cloud, running), jump), secrets
     wish = {**wish, "server": _with_known_key(wish["server"], running)}
     if "private_key" in wish["server"]:
         secrets["private_key"] = wish["server"]["private_key"]
     return _spec(wish, _existing_servers(wish, context, cloud, store), jump), secrets
+
+
+def at_the_servers_of(running: dict, old: dict) -> dict:
+    """What is secret in ``old`` when that is gone back to: the servers' keys are those of today."""
+    return running | {"env": old["env"]}
 
 
 def _with_known_key(server: dict, running: Running | None) -> dict:

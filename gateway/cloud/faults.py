@@ -2,7 +2,8 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from keystoneauth1 import exceptions as keystoneauth
 from novaclient import exceptions as novaclient
@@ -17,6 +18,8 @@ _OVER_QUOTA = re.compile(r"quota exceeded|exceeds? .*quota|maximum number of .* 
 
 _RETRY_AFTER = 5
 
+_Thing = TypeVar("_Thing")
+
 
 @contextlib.contextmanager
 def translated(thing: str) -> Iterator[None]:
@@ -29,6 +32,19 @@ def translated(thing: str) -> Iterator[None]:
         yield
     except _LIBRARIES as error:
         raise translate(error, thing) from error
+
+
+def found_or_made(find: Callable[[], _Thing | None], make: Callable[[], _Thing]) -> _Thing:
+    """What ``find`` finds, else what ``make`` makes: its answer may get lost, and the thing be there all the
+    same. Raises what they raise."""
+    if (found := find()) is not None:
+        return found
+    try:
+        return make()
+    except (errors.Unavailable, errors.Timeout):
+        if (found := find()) is not None:
+            return found
+        raise
 
 
 def translate(error: Exception, thing: str) -> errors.GatewayError:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gateway import errors
-from gateway.cloud.faults import translated
+from gateway.cloud.faults import found_or_made, translated
 from gateway.cloud.model import FloatingIP, SecurityGroup
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -35,21 +35,38 @@ class Networking:
         servers = (port.device_id for port in ports if (port.device_owner or "").startswith("compute:"))
         return next(servers, None)
 
-    @translated("security_group")
     def ensure_security_group(
         self, name: str, description: str, tcp_ports: Iterable[int], sources: Iterable[str] = ANYWHERE
     ) -> str:
         """The id of the project's group of that name and description, made if it is not there, with a rule
         for each port from each of ``sources`` (CIDRs, IPv4 or IPv6). Raises QuotaExceeded."""
-        group = next(self._groups(name=name, description=description), None)
-        if group is None:
-            group = self._sdk.network.create_security_group(name=name, description=description)
+        group = found_or_made(
+            lambda: self._find_group(name, description), lambda: self._make_group(name, description)
+        )
         present = {_rule_key(rule) for rule in group.security_group_rules}
         for port in tcp_ports:
             for source in sources:
                 if (port, source) not in present:
                     self._ensure_rule(group.id, port, source)
         return group.id
+
+    @translated("security_group")
+    def _find_group(self, name: str, description: str) -> Any | None:
+        return next(self._groups(name=name, description=description), None)
+
+    @translated("security_group")
+    def _make_group(self, name: str, description: str) -> Any:
+        return self._sdk.network.create_security_group(name=name, description=description)
+
+    @translated("security_group")
+    def close_port(self, name: str, port: int, sources: Iterable[str] = ANYWHERE) -> None:
+        """Deletes the rules that ``ensure_security_group`` has made for that port; fine when none is there,
+        and others stay."""
+        made = {(port, source) for source in sources}
+        for group in list(self._groups(name=name)):
+            for rule in group.security_group_rules:
+                if _rule_key(rule) in made:
+                    self._sdk.network.delete_security_group_rule(rule["id"], ignore_missing=True)
 
     def _ensure_rule(self, group_id: str, port: int, source: str) -> None:
         try:
@@ -133,17 +150,26 @@ class Networking:
             raise ValueError("a name is what tells the gateway's groups from others")
         return self._sdk.network.security_groups(project_id=self.project_id, **query)
 
-    @translated("floating_ip")
     def ensure_floating_ip(self, server_id: str, network_id: str, description: str) -> str:
         """The floating IP address with that description, made if it is not there, on the server's first port.
 
         The description is set in the call that makes it, so a crash leaves none that cannot be found.
         Raises Invalid when the server's network has no way to ``network_id``, QuotaExceeded."""
         port_id = self.find_port(server_id)
+        return found_or_made(
+            lambda: self._attached_floating_ip(port_id, description),
+            lambda: self._make_floating_ip(port_id, network_id, description),
+        )
+
+    @translated("floating_ip")
+    def _attached_floating_ip(self, port_id: str, description: str) -> str | None:
         for ip in self._floating_ips(description):
             if ip.port_id != port_id:
                 self._sdk.network.update_ip(ip.id, port_id=port_id)
             return ip.floating_ip_address
+        return None
+
+    def _make_floating_ip(self, port_id: str, network_id: str, description: str) -> str:
         try:
             with translated("floating_ip"):
                 made = self._sdk.network.create_ip(

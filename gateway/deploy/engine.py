@@ -19,7 +19,7 @@ from taskflow.types import failure
 
 from gateway import errors
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import flow, plan, rollout, steps, undeploy
+from gateway.deploy import flow, periodic, plan, rollout, steps, undeploy
 from gateway.deploy.model import Aim, Deployment, Fault, Status, StepState
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.work import TAKEN_BACK, Work
@@ -60,11 +60,8 @@ class Engine:
         with contextlib.closing(self._backend.get_connection()) as connection:
             connection.upgrade()
         pool = concurrent.futures.ThreadPoolExecutor(self._conf.engine.max_deployments, "deployment")
-        while not stop.wait(self._conf.engine.poll_interval):
-            try:
-                self._take(pool)
-            except Exception:
-                LOG.exception("Looking for work failed; trying again")
+        look = functools.partial(self._take, pool)
+        periodic.every(self._conf.engine.poll_interval, stop, "Looking for work", look)
         self._drain()
 
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
@@ -136,6 +133,8 @@ class Engine:
             if target.aim is Aim.REMOVE:
                 progress.do("drain", target.number, rollout.drain)
                 progress.do("remove", target.number, rollout.remove)
+        if work.before:
+            rollout.close_port(work, work.before, work.release)
         self._forget(work)
         self._store.succeed(work.id, self._conf.deploy.keep_releases)
 

@@ -16,7 +16,7 @@ from oslo_log import log
 from gateway import errors
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import flow, plan
+from gateway.deploy import flow, periodic, plan
 from gateway.deploy.model import Aim, Deployment, Heal, Status, Target
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.model import Instance
@@ -60,12 +60,13 @@ class Healer:
 
     def run(self, stop: threading.Event) -> None:
         """A look every [engine] heal_interval seconds until ``stop``."""
-        while not stop.wait(self._conf.engine.heal_interval):
-            try:
-                for id in self._store.to_be_healed():
-                    self._look_at(id)
-            except Exception:
-                LOG.exception("Looking for servers to be replaced failed; trying again")
+        periodic.every(
+            self._conf.engine.heal_interval, stop, "Looking for servers to be replaced", self._look
+        )
+
+    def _look(self) -> None:
+        for id in self._store.to_be_healed():
+            self._look_at(id)
 
     def _look_at(self, id: str) -> None:
         try:

@@ -77,9 +77,14 @@ def _what_runs(spec: Spec) -> Spec:
 
 
 def at_the_scale_of(old: Spec, running: Spec) -> Spec:
-    """``old`` to be gone back to: on as many servers as there are now."""
+    """``old`` to be gone back to: on as many servers as there are now, reached as they are now."""
     return dataclasses.replace(
-        old, replicas=running.replicas, server=running.server, update=running.update, heal=running.heal
+        old,
+        replicas=running.replicas,
+        server=running.server,
+        update=running.update,
+        heal=running.heal,
+        health=dataclasses.replace(old.health, tunnel=running.health.tunnel),
     )
 
 

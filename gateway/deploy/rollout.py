@@ -2,6 +2,7 @@
 the release before where that fails. Every function may be called again after a crash."""
 
 import time
+from typing import Any
 
 from oslo_log import log
 
@@ -9,7 +10,7 @@ from gateway import errors
 from gateway.deploy import recipe, systemd, undeploy
 from gateway.deploy.model import Aim, Release, StepState
 from gateway.deploy.work import Work
-from gateway.registry.model import Health, Instance, Registration, Status
+from gateway.registry.model import Health, Instance, Kind, Registration, Status
 
 LOG = log.getLogger(__name__)
 
@@ -62,11 +63,18 @@ def wait_until_healthy(work: Work, number: int, release: Release) -> str:
         reading = work.probe(number, release)
         passed = passed + 1 if reading.ok else 0
         if passed >= max(1, check.success_before_passing):
-            return f"{check.path} answers {reading.output}"
+            return f"{_asked(release)} answers {reading.output}"
         if not reading.ok:
             _look_at_the_service(work, number, release, reading.output, time.monotonic() >= end)
         work.proceed()
         time.sleep(0.25)
+
+
+def _asked(release: Release) -> str:
+    """What the release's check asks, for people."""
+    spec = release.spec
+    others = {Kind.TCP: f"port {spec.port}", Kind.GRPC: "its gRPC health", Kind.SSH: "the check's command"}
+    return others.get(spec.health.kind, spec.health.path)
 
 
 def _look_at_the_service(work: Work, number: int, release: Release, seen: str, late: bool) -> None:
@@ -75,7 +83,7 @@ def _look_at_the_service(work: Work, number: int, release: Release, seen: str, l
     if not (ended or late):
         return
     seconds = work.conf.deploy.healthy_timeout
-    reason = ended or f"{release.spec.health.path} did not pass in {seconds:g} s: {seen}"
+    reason = ended or f"{_asked(release)} did not pass in {seconds:g} s: {seen}"
     raise errors.Unhealthy("gateway.deployment.unhealthy", f"{reason}.")
 
 
@@ -109,26 +117,15 @@ def _others_serve(work: Work, instance: Instance) -> bool:
 def admit(work: Work, number: int, release: Release, passed_at: float | None) -> str:
     """Into the registry, as what ``release`` says. ``passed_at``: when its check has passed, None where it
     did not. Beside others that serve its weight rises step by step."""
-    wanted = _registration(work, number, release)
-    instance = work.registry.register(work.deployment.project_id, wanted, verify=False)
-    work.store.set_target(work.id, number, instance=instance.name)
+    fields, weight = _registered_as(work, number, release), release.spec.weight
+    instance = _registered(work, number, release, fields)
     health = Health(Status.PASSING, streak=1, since=passed_at) if passed_at else None
-    fields = {
-        "proto": wanted.proto,
-        "host": wanted.host,
-        "port": wanted.port,
-        "http_port": wanted.http_port,
-        "https_port": wanted.https_port,
-        "routes": wanted.routes,
-        "check": wanted.check,
-        "version": wanted.version,
-    }
-    weights = ramp(wanted.weight) if work.before and _others_serve(work, instance) else [wanted.weight]
-    for position, weight in enumerate(weights):
+    weights = ramp(weight) if work.before and _others_serve(work, instance) else [weight]
+    for position, each in enumerate(weights):
         if position:
             work.wait(work.spec.update.ramp / len(weights))
         told = health if position == 0 else None
-        work.registry.amend(*instance.key, health=told, owner=None, **fields, weight=weight)
+        work.registry.amend(*instance.key, health=told, owner=None, **fields, weight=each)
     return instance.name
 
 
@@ -137,23 +134,35 @@ def ramp(weight: int) -> list[int]:
     return sorted({-(-weight * step // _RAMP_STEPS) for step in range(1, _RAMP_STEPS + 1)})
 
 
-def _registration(work: Work, number: int, release: Release) -> Registration:
-    spec, target = release.spec, work.target(number)
-    return Registration(
-        type=spec.service,
-        proto=spec.proto,
-        host=target.address,
-        port=spec.port,
-        http_port=spec.port if spec.proto == "http" else 0,
-        https_port=spec.port if spec.proto == "https" else 0,
-        routes=spec.routes,
-        check=spec.health,
-        weight=spec.weight,
-        version=spec.version,
+def _registered_as(work: Work, number: int, release: Release) -> dict[str, Any]:
+    """What of an instance a release may change, its weight aside."""
+    spec = release.spec
+    return {
+        "proto": spec.proto,
+        "host": work.target(number).address,
+        "port": spec.port,
+        "http_port": spec.port if spec.proto == "http" else 0,
+        "https_port": spec.port if spec.proto == "https" else 0,
+        "routes": spec.routes,
+        "check": spec.health,
+        "version": spec.version,
+    }
+
+
+def _registered(work: Work, number: int, release: Release, fields: dict[str, Any]) -> Instance:
+    """The one that is there, or a new one with these fields."""
+    target = work.target(number)
+    wanted = Registration(
+        type=release.spec.service,
+        weight=release.spec.weight,
         deployment_id=work.id,
         server_id=target.server_id,
         host_key=target.host_key,
+        **fields,
     )
+    instance = work.registry.register(work.deployment.project_id, wanted, verify=False)
+    work.store.set_target(work.id, number, instance=instance.name)
+    return instance
 
 
 def restore(work: Work, number: int) -> None:
@@ -172,11 +181,11 @@ def restore(work: Work, number: int) -> None:
         wait_until_healthy(work, number, before)
         passed_at = time.time()
     except errors.Unhealthy as error:
-        work.say("undeploy", number, f"{before.folder} runs again, but is not well: {error.message}")
+        work.say(work.taken_back, number, f"{before.folder} runs again, but is not well: {error.message}")
         LOG.warning("Deployment %s: target %s is back at %s and unhealthy", work.id, number, before.folder)
         passed_at = None
     admit(work, number, before, passed_at)
-    work.say("undeploy", number, f"{before.folder} runs again")
+    work.say(work.taken_back, number, f"{before.folder} runs again")
 
 
 def restore_all(work: Work) -> None:
@@ -189,6 +198,15 @@ def restore_all(work: Work) -> None:
             undeploy.target(work, target.number)
         elif target.number in switched:
             restore(work, target.number)
+    close_port(work, work.release, work.before)
+
+
+def close_port(work: Work, release: Release, other: Release) -> None:
+    """That of a release which runs nowhere any more, unless ``other``, which does, has the same."""
+    port = release.spec.port
+    if port not in (other.spec.port, work.conf.ssh.port):
+        work.cloud.close_port(work.name, port)
+        work.say("security_group", None, f"{work.name} closes tcp {port}")
 
 
 def remove(work: Work, number: int) -> str:

@@ -12,7 +12,8 @@ from oslo_log import log
 from taskflow import task
 
 from gateway import errors
-from gateway.cloud.model import Server, ServerSpec
+from gateway.cloud.faults import found_or_made
+from gateway.cloud.model import ServerSpec
 from gateway.deploy import guest, marks, rollout, undeploy
 from gateway.deploy.model import Access, Aim, Trust
 from gateway.deploy.work import Work
@@ -47,7 +48,7 @@ class DeployTask(task.Task):
 
     def revert(self, work: Work, number: int | None, **_) -> None:
         _name_request(work)
-        with work.going_back():
+        with work.going_back(self.step):
             self.undo(work, number)
 
     def do(self, work: Work, number: int | None) -> str:
@@ -118,7 +119,10 @@ class BootServer(DeployTask):
     step = "boot"
 
     def do(self, work: Work, number: int) -> str:
-        server = self._booted(work, self._wanted(work, number))
+        wanted = self._wanted(work, number)
+        server = found_or_made(
+            lambda: next(iter(work.cloud.find_servers(wanted.tags)), None), lambda: work.cloud.boot(wanted)
+        )
         host_key, login_key = work.store.target_keys(work.id, number)
         work.store.set_target(work.id, number, server_id=server.id, server_name=server.name)
         work.store.save_access(
@@ -133,17 +137,6 @@ class BootServer(DeployTask):
             )
         )
         return f"server {server.name} ({server.id})"
-
-    def _booted(self, work: Work, wanted: ServerSpec) -> Server:
-        """Nova's answer may get lost, and the server be there all the same."""
-        if found := work.cloud.find_servers(wanted.tags):
-            return found[0]
-        try:
-            return work.cloud.boot(wanted)
-        except (errors.Unavailable, errors.Timeout):
-            if found := work.cloud.find_servers(wanted.tags):
-                return found[0]
-            raise
 
     def _wanted(self, work: Work, number: int) -> ServerSpec:
         host_key, login_key = work.store.target_keys(work.id, number)

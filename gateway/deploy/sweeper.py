@@ -15,7 +15,7 @@ from oslo_log import log
 from gateway import errors
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import sweep
+from gateway.deploy import periodic, sweep
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweep import Kind, Thing
 
@@ -40,14 +40,7 @@ class Sweeper:
 
     def run(self, stop: threading.Event) -> None:
         """A sweep every [engine] sweep_interval seconds until ``stop``."""
-        interval = self._conf.engine.sweep_interval
-        while interval and not stop.wait(interval):
-            try:
-                self.sweep()
-            except errors.GatewayError as error:
-                LOG.warning("No sweep this time: %s", error.message)
-            except Exception:
-                LOG.exception("No sweep this time")
+        periodic.every(self._conf.engine.sweep_interval, stop, "A sweep", self.sweep)
 
     def sweep(self) -> dict[Thing, str | None]:
         """A look, and what was leaked at the look before, too, is deleted: each with None, or with why it

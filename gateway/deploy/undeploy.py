@@ -55,9 +55,11 @@ def service(work: Work, number: int) -> None:
         return  # the server itself goes
     layout = work.layout(work.release)
     try:
-        work.run("undeploy", number, recipe.remove(layout, work.conf.deploy.command_timeout))
+        work.run(work.taken_back, number, recipe.remove(layout, work.conf.deploy.command_timeout))
     except errors.GatewayError as error:
-        work.say("undeploy", number, f"The service could not be removed from the server: {error.message}")
+        work.say(
+            work.taken_back, number, f"The service could not be removed from the server: {error.message}"
+        )
         LOG.warning("Deployment %s: target %s is not cleaned: %s", work.id, number, error.message)
 
 
@@ -84,7 +86,7 @@ def servers(work: Work, number: int | None = None) -> None:
     work.cloud.wait_deleted(found)
     for server_id in found:
         work.store.delete_access(work.deployment.project_id, server_id)
-        work.say("undeploy", number, f"server {server_id} is deleted")
+        work.say(work.taken_back, number, f"server {server_id} is deleted")
 
 
 def security_group(work: Work) -> None:

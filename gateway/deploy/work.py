@@ -98,14 +98,19 @@ class Work:
         return self.store.target(self.id, number)
 
     @contextlib.contextmanager
-    def going_back(self):
-        """What is taken back in this thread is not stopped by what made that necessary; steps of other
-        targets may still be ending in other threads."""
-        self._this_thread.goes_back = True
+    def going_back(self, step: str | None = None):
+        """What is taken back in this thread, ``step`` or everything, is not stopped by what made that
+        necessary; steps of other targets may still be ending in other threads."""
+        self._this_thread.goes_back, self._this_thread.step = True, step
         try:
             yield
         finally:
-            self._this_thread.goes_back = False
+            self._this_thread.goes_back, self._this_thread.step = False, None
+
+    @property
+    def taken_back(self) -> str:
+        """What this thread takes back, as the log has it: a step, or "undeploy" for what is no single one."""
+        return getattr(self._this_thread, "step", None) or "undeploy"
 
     def proceed(self) -> None:
         """Called between the pieces of every wait; raises Conflict once the deployment is being deleted, or

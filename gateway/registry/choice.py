@@ -220,7 +220,7 @@ def _turn(
 ) -> str:
     """What decided among those that could be it."""
     won = instance is best
-    share = f"its weight is {instance.weight} of {whole}"
+    share = f"its weight is {instance.weight} of {whole}{_held(instance)}"
     match balancer:
         case "LL":
             seconds = latencies.get(instance.ordinal)
@@ -232,3 +232,10 @@ def _turn(
             return f"draw: {'it was drawn' if won else 'another was drawn'}; {share}"
         case _:
             return f"turn: {'it was its turn' if won else 'it was the turn of another'}; {share}"
+
+
+def _held(instance: Instance) -> str:
+    health = instance.health
+    if not health.held:
+        return ""
+    return f"; held: it is {health.status} ({health.output}), as too many are at once for it to be believed"

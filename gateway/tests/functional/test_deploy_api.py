@@ -44,6 +44,8 @@ def servers(openstack, parts):
     """Two in Nova; the gateway booted the first of them."""
     flavor = {"original_name": "m1.nano", "vcpus": 1, "ram": 256, "disk": 2}
     raw = {"status": "ACTIVE", "tenant_id": PROJECT, "flavor": flavor, "image": "", "metadata": {}}
+    address = {"addr": "198.51.100.7", "version": 4, "OS-EXT-IPS:type": "fixed"}
+    raw |= {"addresses": {"shared": [address]}}
     made = [raw | {"id": SERVER, "name": "web"}, raw | {"id": STRANGE, "name": "strange"}]
     openstack.get(f"{NOVA}/servers/detail", json={"servers": made})
     for each in made:
@@ -319,6 +321,40 @@ def test_a_key_that_came_before_need_not_come_again(call, trusts, parts, servers
     assert response.status_int == 202, response.text
     assert parts.deployments.secrets(id, 2) == parts.deployments.secrets(id, 1)
     assert parts.deployments.deployment(id).spec.server.host_key == KEY.public
+
+
+JUMP = {"server": "strange", "user": "debian", "private_key": KEY.private, "host_key": KEY.public}
+
+
+def test_the_key_of_a_jump_host_need_not_come_again(call, trusts, parts, servers):
+    id = deploy(call, server={**NEW, "jump": JUMP}).json["deployment"]["id"]
+    settled(parts, id)
+    response = deploy(call, version="2", server={**NEW, "jump": {"server": "strange"}})
+    assert response.status_int == 202, response.text
+    assert "PRIVATE KEY" not in response.text
+    assert parts.deployments.secrets(id, 2) == {"env": {}, "jump_private_key": KEY.private}
+    jump = parts.deployments.deployment(id).spec.server.jump
+    assert (jump.user, jump.host_keys, jump.trust) == ("debian", (KEY.public,), Trust.GIVEN)
+    settled(parts, id)
+    other = guest.key_pair()
+    changed = {"server": "strange", "user": "root", "private_key": other.private, "host_key": other.public}
+    assert deploy(call, version="3", server={**NEW, "jump": changed}).status_int == 202
+    assert parts.deployments.secrets(id, 3)["jump_private_key"] == other.private
+    settled(parts, id)
+    assert call("POST", f"/v1/deployments/{id}/rollback", {"release": 1}).status_int == 202
+    assert parts.deployments.secrets(id, 4)["jump_private_key"] == other.private
+
+
+def test_the_key_of_one_jump_host_is_none_of_anothers(call, trusts, parts, servers):
+    """Neither of another server, nor where no release has brought one."""
+    refused = (400, "gateway.deployment.private_key", "deployment.server.jump.private_key")
+    settled(parts, deploy(call, server={**NEW, "jump": {"server": "web"}}).json["deployment"]["id"])
+    without = {**NEW, "jump": {"server": "strange"}}
+    assert refusal(deploy(call, version="2", server=without)) == refused
+    elsewhere = {"server": {**NEW, "jump": JUMP}, "service": "other"}
+    settled(parts, deploy(call, **elsewhere).json["deployment"]["id"])
+    parts.deployments.delete_access(PROJECT, SERVER)
+    assert refusal(deploy(call, service="other", server={**NEW, "jump": {"server": "web"}})) == refused
 
 
 def test_the_same_key_is_the_same_call(call, trusts, parts):

@@ -3,6 +3,7 @@ what was asked of them before in mind. What happens on a guest is for the featur
 
 # ruff: noqa: F401, F811  (pytest finds the fixtures by these names)
 import contextlib
+import dataclasses
 import socket
 import threading
 import time
@@ -44,7 +45,7 @@ class Cloud:
         groups = f"{NEUTRON}/v2.0/security-groups"
         mocked.get(groups, json=self._found_groups)
         mocked.post(groups, json=self._make_group, status_code=201)
-        mocked.post(f"{NEUTRON}/v2.0/security-group-rules", json={"security_group_rule": {}}, status_code=201)
+        mocked.post(f"{NEUTRON}/v2.0/security-group-rules", json=self._make_rule, status_code=201)
         self._mocked, self._groups_url = mocked, groups
         mocked.delete(f"{KEYSTONE}/OS-TRUST/trusts/trust-1", status_code=204, json=self._delete_trust)
 
@@ -89,6 +90,19 @@ class Cloud:
         url = f"{self._groups_url}/{group['id']}"
         self._mocked.delete(url, status_code=204, json=lambda *_: self.groups.pop(group["name"]) and None)
         return {"security_group": group}
+
+    def _make_rule(self, request, _context):
+        wanted = request.json()["security_group_rule"]
+        rule = wanted | {"id": uuid.uuid4().hex}
+        group = next(g for g in self.groups.values() if g["id"] == wanted["security_group_id"])
+        group["security_group_rules"].append(rule)
+        url = f"{NEUTRON}/v2.0/security-group-rules/{rule['id']}"
+        gone = group["security_group_rules"].remove
+        self._mocked.delete(url, status_code=204, json=lambda *_: gone(rule))
+        return {"security_group_rule": rule}
+
+    def open_ports(self, group):
+        return sorted({rule["port_range_min"] for rule in self.groups[group]["security_group_rules"]})
 
     def _delete_trust(self, _request, _context):
         self.trusts.clear()
@@ -174,7 +188,8 @@ def test_a_server_that_nova_cannot_boot(parts, store, cloud):
         "pending",
     ]
     assert (cloud.booted, cloud.left) == (1, [])
-    assert any("is deleted" in line.text for line in store.read_log(id))
+    said = [(line.step, line.target) for line in store.read_log(id) if "is deleted" in line.text]
+    assert said == [("boot", 0)]
 
 
 def test_of_two_servers_one_fails_and_both_go(parts, store, cloud):
@@ -272,3 +287,21 @@ def test_a_trust_that_went_unseen_is_not_needed_any_more(parts, store, cloud, op
     with engine(parts):
         found = ended(store, id)
     assert (found.trust_id, found.retired_trusts, cloud.left) == (None, (), [])
+
+
+@pytest.mark.parametrize(
+    ("reached", "ended_as", "port"), [("finishing", "succeeded", 9090), ("reverting", "rolled_back", 8080)]
+)
+def test_the_port_of_the_release_that_does_not_run_is_closed(parts, store, cloud, reached, ended_as, port):
+    made = deployed.deployment(deployed.spec(NEW, port=8080), project_id=PROJECT, status=Status.FINISHING)
+    store.add(made, {"env": {}})
+    store.succeed(made.id, 5)
+    before = store.deployment(made.id)
+    wanted = deployed.release(dataclasses.replace(before.spec, port=9090), number=2)
+    following = dataclasses.replace(before, release=wanted, before=before.release, status=Status(reached))
+    assert store.begin(following, {"env": {}})
+    group = f"gateway-{made.id}"
+    parts.sessions.trust("trust-1").ensure_security_group(group, "of a test", [22, 8080, 9090])
+    with engine(parts):
+        until(lambda: store.status(made.id) == ended_as)
+    assert cloud.open_ports(group) == [22, port]

@@ -5,6 +5,7 @@ import json
 import uuid
 
 import pytest
+import requests
 from keystoneauth1 import fixture
 
 from gateway import conf as options
@@ -244,6 +245,39 @@ def test_security_group_gets_the_rules_it_lacks(cloud_api, cloud):
     assert asked == [(22, "IPv6"), (80, "IPv4"), (80, "IPv6")]
 
 
+def test_closing_a_port_leaves_the_other_rules(cloud_api, cloud):
+    """Those of other ports, and what the user has added himself: for others' addresses, or in bulk."""
+    rule = {"direction": "ingress", "protocol": "tcp", "ethertype": "IPv4", "remote_ip_prefix": "0.0.0.0/0"}
+    rule |= {"id": "r1", "port_range_min": 80, "port_range_max": 80}
+    others = [
+        rule | {"id": "other port", "port_range_min": 22, "port_range_max": 22},
+        rule | {"id": "range", "port_range_max": 90},
+        rule | {"id": "source", "remote_ip_prefix": "198.51.100.0/24"},
+        rule | {"id": "udp", "protocol": "udp"},
+        rule | {"id": "egress", "direction": "egress"},
+    ]
+    ipv6 = rule | {"id": "r2", "ethertype": "IPv6", "remote_ip_prefix": None}
+    group = {"id": "g1", "name": "n", "security_group_rules": [*others, rule, ipv6]}
+    cloud_api.get(f"{NEUTRON}/v2.0/security-groups", json={"security_groups": [group]})
+    gone = cloud_api.delete(f"{NEUTRON}/v2.0/security-group-rules/r1", status_code=404)
+    deleted = cloud_api.delete(f"{NEUTRON}/v2.0/security-group-rules/r2", status_code=204)
+    cloud.close_port("n", 80)
+    assert (gone.call_count, deleted.call_count) == (1, 1)
+
+
+def lost(_request, _context):
+    raise requests.ConnectionError("Connection reset by peer")
+
+
+def test_security_group_whose_making_was_never_answered(cloud_api, cloud):
+    group = {"id": "g1", "name": "n", "security_group_rules": []}
+    found = [{"json": {"security_groups": []}}, {"json": {"security_groups": [group]}}]
+    cloud_api.get(f"{NEUTRON}/v2.0/security-groups", found)
+    made = cloud_api.post(f"{NEUTRON}/v2.0/security-groups", json=lost)
+    assert cloud.ensure_security_group("n", "d", []) == "g1"
+    assert made.call_count == 1
+
+
 def test_security_group_of_a_port_that_another_one_changes_at_the_same_time(cloud_api, cloud):
     """What the other one has added stays: Neutron refuses to change what was not seen."""
     group = {"id": "g1", "name": "n", "security_group_rules": []}
@@ -270,6 +304,24 @@ def test_floating_ip_that_is_there_is_taken(cloud_api, cloud):
     listing = cloud_api.get(f"{NEUTRON}/v2.0/floatingips", json={"floatingips": [ip]})
     assert cloud.ensure_floating_ip("s1", "net", "gateway d1/0") == "203.0.113.5"
     assert listing.last_request.qs == {"description": ["gateway d1/0"], "project_id": [PROJECT]}
+
+
+def test_floating_ip_whose_making_was_never_answered(cloud_api, cloud):
+    cloud_api.get(f"{NEUTRON}/v2.0/ports", json={"ports": [{"id": "p1"}]})
+    ip = {"id": "i1", "floating_ip_address": "203.0.113.5", "port_id": "p1"}
+    found = [{"json": {"floatingips": []}}, {"json": {"floatingips": [ip]}}]
+    cloud_api.get(f"{NEUTRON}/v2.0/floatingips", found)
+    made = cloud_api.post(f"{NEUTRON}/v2.0/floatingips", json=lost)
+    assert cloud.ensure_floating_ip("s1", "net", "gateway d1/0") == "203.0.113.5"
+    assert made.call_count == 1
+
+
+def test_floating_ip_that_was_not_made(cloud_api, cloud):
+    cloud_api.get(f"{NEUTRON}/v2.0/ports", json={"ports": [{"id": "p1"}]})
+    cloud_api.get(f"{NEUTRON}/v2.0/floatingips", json={"floatingips": []})
+    cloud_api.post(f"{NEUTRON}/v2.0/floatingips", json=lost)
+    with pytest.raises(errors.Unavailable):
+        cloud.ensure_floating_ip("s1", "net", "gateway d1/0")
 
 
 def test_floating_ip_from_a_network_that_is_not_reached(cloud_api, cloud):

@@ -146,6 +146,14 @@ def test_why_one_wins():
     assert why([instance(0)], Asked(balancer="LL")) == ["latency: not known yet; its weight is 1 of 1"]
 
 
+def test_one_that_fails_with_too_many_others():
+    held = instance(0, health=Health(Status.CRITICAL, -3, "connection refused", held=True))
+    assert why([held]) == [
+        "turn: it was its turn; its weight is 1 of 1; "
+        "held: it is critical (connection refused), as too many are at once for it to be believed"
+    ]
+
+
 def test_when_nobody_wins():
     service_type = of(instance(0, "critical", check=Check(interval=3)), instance(1, weight=0, tags=("eu",)))
     made = chooser()
