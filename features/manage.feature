@@ -59,6 +59,37 @@ Feature: The operator's command
     Then it exits with 0
     And it prints "[]"
 
+  Scenario: A trust whose deployment has never been stored
+    As when the daemon dies just between the two.
+
+    Given a gateway of the scenario's own with [DEFAULT] role = api
+    And this service
+      """
+      service: unborn
+      version: "1.0.0"
+      server: {flavor: "{flavor}", image: "{image}", network: "{network}"}
+      command: python3 -m http.server $PORT
+      port: 8080
+      """
+    When a member deploys it
+    Then the answer is 202
+    When I run gateway-manage sweep -f json
+    Then it exits with 0
+    And it prints "[]"
+    When the daemon is killed
+    And its database forgets the deployment
+    And I run gateway-manage sweep
+    Then it exits with 0
+    And it prints "| trust "
+    And it prints "{deployment}"
+    When I run gateway-manage sweep --delete --wait 0
+    Then it exits with 0
+    And it prints "| trust "
+    And Keystone no longer has the trust of the forgotten deployment
+    When I run gateway-manage sweep -f json
+    Then it prints "[]"
+    When the daemon is started again
+
   Scenario: The sweep deletes nothing while OpenStack cannot be asked
     Given a gateway of the scenario's own
     When its configuration becomes [keystone_authtoken] auth_url = http://127.0.0.1:9/v3

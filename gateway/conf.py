@@ -78,9 +78,9 @@ _engine = [
         "sweep_interval",
         default=300,
         min=0,
-        help="Seconds between looks for servers, floating IPs and security groups that this gateway made and "
-        "knows no deployment for; what is seen twice is deleted. 0: never. It takes the admin role of the "
-        "user of [keystone_authtoken] to see all projects.",
+        help="Seconds between looks for servers, floating IPs, security groups and trusts that this gateway "
+        "made and knows no deployment for; what is seen twice is deleted. 0: never. It takes the admin role "
+        "of the user of [keystone_authtoken] to see all projects.",
     ),
     cfg.FloatOpt(
         "heal_interval",

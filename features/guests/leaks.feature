@@ -1,6 +1,6 @@
 Feature: What is left behind is found, and deleted at second sight
   An old backup of the database is restored, say: the gateway no longer knows a deployment, but OpenStack has
-  its server, its floating IP and its security group.
+  its server, its floating IP, its security group and its trust.
 
   Background:
     Given a gateway of the scenario's own with [engine] sweep_interval = 0
@@ -41,6 +41,7 @@ Feature: What is left behind is found, and deleted at second sight
     And it prints "| floating_ip "
     And it prints "| server "
     And it prints "| security_group "
+    And it prints "| trust "
     And it prints "{deployment}"
     And it does not print "{theirs}"
     And OpenStack has a server, a floating IP and a security group of {deployment}
@@ -52,8 +53,8 @@ Feature: What is left behind is found, and deleted at second sight
     And Nova has the server {mine}
     When I run gateway-manage sweep -f json
     Then it prints "[]"
+    And Keystone no longer has the trust of the forgotten deployment
     When the daemon is started again
-    Then nobody's trust is left of the forgotten deployment
 
   Scenario: The daemon does so by itself
     When a member deploys it
@@ -64,4 +65,5 @@ Feature: What is left behind is found, and deleted at second sight
     And the daemon is started again
     Then OpenStack soon has nothing of {deployment}
     And its daemon's log says "Swept: server"
-    And nobody's trust is left of the forgotten deployment
+    And its daemon's log says "Swept: trust"
+    And Keystone no longer has the trust of the forgotten deployment

@@ -17,7 +17,7 @@ from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat, wants_events
 from gateway.api.log import Following
 from gateway.api.waiting import last_event_id
-from gateway.deploy import flow, plan
+from gateway.deploy import flow, marks, plan
 from gateway.deploy.model import (
     SETTLED,
     UNFINISHED,
@@ -98,12 +98,12 @@ class Deployments(Collection):
         return self._next(context, live, (spec, secrets, folder), targets, key)
 
     def _first(self, context, spec: Spec, secrets: dict, key: IdempotencyKey | None) -> Deployment:
-        now, targets = time.time(), plan.first(spec)
+        now, targets, id = time.time(), plan.first(spec), str(uuid.uuid4())
         deployment = Deployment(
-            id=str(uuid.uuid4()),
+            id=id,
             project_id=context.project_id,
             request_id=context.request_id,
-            trust_id=self._trust(context),
+            trust_id=self._trust(context, id),
             release=_release(context, 1, spec, None),
             status=Status.PENDING,
             fault=None,
@@ -129,7 +129,7 @@ class Deployments(Collection):
         deployment = dataclasses.replace(
             live,
             request_id=context.request_id,
-            trust_id=self._trust(context),
+            trust_id=self._trust(context, live.id),
             release=_release(context, self._store.releases(live.id)[0].number + 1, spec, folder),
             before=live.release,
             status=Status.PENDING,
@@ -142,8 +142,12 @@ class Deployments(Collection):
                 raise _busy(live.spec.service, "was just changed by another call")
         return deployment
 
-    def _trust(self, context) -> str:
-        return self._sessions.create_trust(context.auth, context.user_id, context.project_id, context.roles)
+    def _trust(self, context, id: str) -> str:
+        """Marked, so that one whose deployment has never been stored is found by the sweep."""
+        mark = marks.description(self._store.owner, id)
+        return self._sessions.create_trust(
+            context.auth, context.user_id, context.project_id, context.roles, mark
+        )
 
     @contextlib.contextmanager
     def _trust_kept_only_if_stored(self, trust_id: str):

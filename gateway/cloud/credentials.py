@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from gateway.cloud.model import Grant
 from gateway.db import Database, Sealed, metadata
 from gateway.vault import Vault
 
@@ -33,6 +34,10 @@ class Credentials:
     def user_id(self, id: str) -> str | None:
         """Whose it is; None where ``id`` is not of one that is kept."""
         return self._value(_kept.c.user_id, id)
+
+    def every(self) -> list[Grant]:
+        with self._database.read() as connection:
+            return [Grant(*row) for row in connection.execute(sa.select(_kept.c.id, _kept.c.user_id))]
 
     def remove(self, id: str) -> None:
         with self._database.write() as connection:

@@ -120,6 +120,17 @@ class ServerSpec:
 
 
 @dataclasses.dataclass(frozen=True)
+class Grant:
+    """What lets the gateway act for a user: a Keystone trust, or the application credential that stands for
+    one. That is known by the gateway's own database alone: ``project_id`` and ``description`` are empty."""
+
+    id: str
+    user_id: str  # who gave it
+    project_id: str = ""
+    description: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Allowance:
     """One resource of a project's quota. ``limit`` -1: unlimited."""
 

@@ -17,6 +17,7 @@ from oslo_config import cfg
 from gateway import errors
 from gateway.cloud.credentials import Credentials
 from gateway.cloud.faults import translated
+from gateway.cloud.model import Grant
 from gateway.cloud.names import Names
 from gateway.cloud.openstack import Cloud
 
@@ -72,9 +73,15 @@ class Sessions:
         return Cloud(self._service_session(), self._conf, self._names, every_project=True)
 
     def create_trust(
-        self, auth: plugin.BaseAuthPlugin, user_id: str, project_id: str, roles: Iterable[str]
+        self,
+        auth: plugin.BaseAuthPlugin,
+        user_id: str,
+        project_id: str,
+        roles: Iterable[str],
+        description: str,
     ) -> str:
         """The id of a trust from the token's user to the gateway's in ``project_id`` with ``roles`` (names).
+        ``description`` says for what; ``trusts`` tells it.
 
         To a token of an application credential Keystone gives none: there it is the id of another application
         credential, with these roles and restricted, which is kept sealed and goes where the trust would.
@@ -83,13 +90,18 @@ class Sessions:
         with translated("trust"):
             access = auth.get_access(session)
             if not access.application_credential_id:
-                return self._create_trust(session, user_id, project_id, roles)
+                return self._create_trust(session, user_id, project_id, roles, description)
             if access.application_credential_access_rules:  # the other one would have none
                 raise errors.Forbidden("gateway.trust.refused", _NO_CREDENTIAL)
-            return self._create_credential(session, user_id, roles)
+            return self._create_credential(session, user_id, roles, description)
 
     def _create_trust(
-        self, session: keystoneauth.Session, user_id: str, project_id: str, roles: Iterable[str]
+        self,
+        session: keystoneauth.Session,
+        user_id: str,
+        project_id: str,
+        roles: Iterable[str],
+        description: str,
     ) -> str:
         trust = {
             "trustor_user_id": user_id,
@@ -97,6 +109,7 @@ class Sessions:
             "project_id": project_id,
             "impersonation": True,
             "roles": [{"name": role} for role in roles],
+            "description": description,  # none of its own attributes: it keeps and shows what it is given
         }
         try:
             made = self._keystone(session, "POST", _TRUSTS, json={"trust": trust})
@@ -105,10 +118,12 @@ class Sessions:
             raise errors.Forbidden("gateway.trust.refused", _NO_TRUST) from error
         return made.json()["trust"]["id"]
 
-    def _create_credential(self, session: keystoneauth.Session, user_id: str, roles: Iterable[str]) -> str:
+    def _create_credential(
+        self, session: keystoneauth.Session, user_id: str, roles: Iterable[str], description: str
+    ) -> str:
         wanted = {
             "name": f"gateway-{uuid.uuid4()}",
-            "description": "Of a deployment, and deleted with it.",
+            "description": description,
             "roles": [{"name": role} for role in roles],
         }
         url = f"/users/{user_id}/application_credentials"
@@ -123,6 +138,18 @@ class Sessions:
             self._keystone(session, "DELETE", f"{url}/{made['id']}")
             raise
         return made["id"]
+
+    def trusts(self) -> list[Grant]:
+        """All that were given to the gateway's user, whatever gateway they are for."""
+        url = f"{_TRUSTS}?trustee_user_id={self._service_user_id()}"
+        with translated("trust"):
+            found = self._keystone(self._service_session(), "GET", url).json()["trusts"]
+        names = ("id", "trustor_user_id", "project_id", "description")
+        return [Grant(*(each.get(name) or "" for name in names)) for each in found]
+
+    def credentials(self) -> list[Grant]:
+        """All that this gateway keeps in place of trusts."""
+        return self._credentials.every()
 
     def delete_trust(self, trust_id: str) -> None:
         """Missing is fine. The trust's own token may delete it; where that no longer works (its user is

@@ -1,6 +1,7 @@
 """How what a deployment makes in OpenStack is marked: with its gateway and itself. Pure.
 
-Servers say it in their metadata; floating IPs and security groups, which have none, in their description.
+Servers say it in their metadata; floating IPs, security groups and trusts, which have none, in their
+description.
 """
 
 import re
@@ -18,7 +19,7 @@ def tags(owner: str, deployment_id: str, number: int) -> dict[str, str]:
 
 
 def description(owner: str, deployment_id: str, number: int | None = None) -> str:
-    """Of a security group, or of the floating IP of target ``number``."""
+    """Of a security group or a trust, or of the floating IP of target ``number``."""
     mark = f"gateway {owner} deployment {deployment_id}"
     return mark if number is None else f"{mark} target {number}"
 

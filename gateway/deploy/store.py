@@ -2,7 +2,6 @@
 they reach the database."""
 
 import dataclasses
-import functools
 import json
 import pathlib
 import time
@@ -12,7 +11,6 @@ import sqlalchemy as sa
 
 from gateway import errors
 from gateway.db import Database
-from gateway.db.owner import owner_id
 from gateway.deploy import log
 from gateway.deploy.access import Accesses
 from gateway.deploy.artifacts import Artifacts
@@ -28,6 +26,7 @@ from gateway.deploy.model import (
     ReleaseState,
     Status,
 )
+from gateway.deploy.ownership import Ownership
 from gateway.deploy.progress import STEP_FIELDS, TARGET_FIELDS, Progress, of_target, read_step, read_target
 from gateway.deploy.releases import RELEASE_FIELDS, Releases, read_release, read_releases
 from gateway.deploy.tables import deployments, idempotency_keys, releases, server_access, steps, targets
@@ -44,19 +43,13 @@ _NEWEST = (
 _KEY_LIFETIME = 86400.0  # seconds in which an Idempotency-Key means the same call
 
 
-class DeploymentStore(Releases, Progress, Accesses, Artifacts):
+class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
     """Safe to share between threads; every method is one transaction."""
 
     def __init__(self, database: Database, vault: Vault, artifact_folder: pathlib.Path):
         self._database = database
         self._vault = vault
         self._artifact_folder = artifact_folder
-
-    @functools.cached_property
-    def owner(self) -> str:
-        """The id of this gateway."""
-        with self._database.read() as connection:
-            return owner_id(connection)
 
     # What is asked for
 
@@ -217,14 +210,6 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts):
         with self._database.read() as connection:
             return [_deployment(row, read_release(row, "_")) for row in connection.execute(query).mappings()]
 
-    def known(self) -> set[str]:
-        """The ids of all deployments. Raises Conflict when the database is no longer this gateway's: a new
-        one in its place, which knows none, must not be believed."""
-        with self._database.read() as connection:
-            if owner_id(connection) != self.owner:
-                raise errors.Conflict("gateway.database.changed", "The database is another gateway's now.")
-            return set(connection.execute(sa.select(deployments.c.id)).scalars())
-
     def follow_log(self, id: str, after: int, limit: int) -> tuple[Deployment, list[LogLine]]:
         """Also the changes of steps and of the status; if the deployment, which is read first, has ended,
         then nothing follows the last of them. Raises NotFound."""
@@ -308,23 +293,6 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts):
                 .where(deployments.c.id == id, deployments.c.fault.is_(None))
                 .values(fault=dataclasses.asdict(fault), updated_at=time.time())
             )
-
-    def retire_trust(self, id: str) -> None:
-        """Nothing is left that it is needed for: it only waits to be deleted."""
-        with self._database.write() as connection:
-            trusts = connection.execute(
-                sa.select(deployments.c.trust_id, deployments.c.retired_trusts).where(deployments.c.id == id)
-            ).one()
-            if trusts.trust_id is not None:
-                retired = sorted({*trusts.retired_trusts, trusts.trust_id})
-                connection.execute(
-                    deployments.update()
-                    .where(deployments.c.id == id)
-                    .values(trust_id=None, retired_trusts=retired, updated_at=time.time())
-                )
-
-    def forget_retired_trusts(self, id: str) -> None:
-        self._update(id, retired_trusts=[])
 
     def _update(self, id: str, **values) -> None:
         with self._database.write() as connection:

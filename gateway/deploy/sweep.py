@@ -7,8 +7,9 @@ before, too, may be deleted.
 import dataclasses
 import enum
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
-from gateway.cloud.model import FloatingIP, SecurityGroup, Server
+from gateway.cloud.model import FloatingIP, Grant, SecurityGroup, Server
 from gateway.deploy import marks
 
 
@@ -18,6 +19,11 @@ class Kind(enum.StrEnum):
     FLOATING_IP = "floating_ip"
     SERVER = "server"
     SECURITY_GROUP = "security_group"
+    TRUST = "trust"
+    APPLICATION_CREDENTIAL = "application_credential"  # that stands for a trust
+
+
+GRANTS = (Kind.TRUST, Kind.APPLICATION_CREDENTIAL)
 
 
 _ORDER = list(Kind)
@@ -25,18 +31,29 @@ _ORDER = list(Kind)
 
 @dataclasses.dataclass(frozen=True)
 class Thing:
-    """Something that carries the marks of a gateway (``owner``) and one of its deployments."""
+    """Something that carries the marks of a gateway (``owner``) and one of its deployments. Of an application
+    credential, which the gateway knows by itself, neither the project nor the deployment is known: empty."""
 
     kind: Kind
     id: str
-    name: str  # a floating IP's is its address
+    name: str  # a floating IP's is its address, a trust's the id of who gave it
     project_id: str
     owner: str
     deployment_id: str
 
 
+class Known(NamedTuple):
+    """To the gateway: ids. A trust may be an application credential that stands for one."""
+
+    deployments: Collection[str]
+    trusts: Collection[str]
+
+
 def marked(
-    servers: Iterable[Server], floating_ips: Iterable[FloatingIP], groups: Iterable[SecurityGroup]
+    servers: Iterable[Server],
+    floating_ips: Iterable[FloatingIP],
+    groups: Iterable[SecurityGroup],
+    trusts: Iterable[Grant],
 ) -> list[Thing]:
     """What of it is some gateway's; the users' own things are not among it."""
     found = [(Kind.SERVER, each, each.name, marks.marked(each.metadata)) for each in servers]
@@ -44,13 +61,27 @@ def marked(
         (Kind.FLOATING_IP, each, each.address, marks.described(each.description)) for each in floating_ips
     ]
     found += [(Kind.SECURITY_GROUP, each, each.name, marks.described(each.description)) for each in groups]
+    found += [(Kind.TRUST, each, each.user_id, marks.described(each.description)) for each in trusts]
     return [Thing(kind, each.id, name, each.project_id, *mark) for kind, each, name, mark in found if mark]
 
 
-def leaked(things: Iterable[Thing], owner: str, known: Collection[str]) -> list[Thing]:
-    """Those of ``owner`` whose deployment is not ``known``, in the order to delete them."""
-    lost = [thing for thing in things if thing.owner == owner and thing.deployment_id not in known]
+def kept(credentials: Iterable[Grant], owner: str) -> list[Thing]:
+    """The application credentials that are in the database of gateway ``owner``."""
+    kind = Kind.APPLICATION_CREDENTIAL
+    return [Thing(kind, each.id, each.user_id, each.project_id, owner, "") for each in credentials]
+
+
+def leaked(things: Iterable[Thing], owner: str, known: Known) -> list[Thing]:
+    """Those of ``owner`` whose deployment is not known, or which are no trust of any deployment, in the order
+    to delete them."""
+    lost = [thing for thing in things if thing.owner == owner and not _belongs(thing, known)]
     return sorted(lost, key=lambda thing: (_ORDER.index(thing.kind), thing.project_id, thing.name))
+
+
+def _belongs(thing: Thing, known: Known) -> bool:
+    if thing.kind in GRANTS:  # of a deployment that is known, too, one may have come in vain
+        return thing.id in known.trusts
+    return thing.deployment_id in known.deployments
 
 
 def sighted(before: Mapping[Thing, float], leaks: Iterable[Thing], now: float) -> dict[Thing, float]:

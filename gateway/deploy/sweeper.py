@@ -1,7 +1,7 @@
 """Looks for what has leaked and deletes it at second sight, with the rights of the gateway's own user.
 
-Where those are an admin's it sees all projects, else its own. Nothing is deleted unless Nova, Neutron and the
-database have all answered.
+Where those are an admin's it sees all projects, else its own; trusts are all given to it. Nothing is deleted
+unless Nova, Neutron, Keystone and the database have all answered.
 """
 
 import contextlib
@@ -54,8 +54,12 @@ class Sweeper:
         what was seen before it has to be seen twice again."""
         before, self._seen = self._seen, {}
         cloud = self._sessions.service()
-        things = sweep.marked(cloud.every_server(), cloud.floating_ips(), cloud.security_groups())
-        known = self._store.known()  # last: what is made for a deployment comes after its row
+        things = sweep.marked(
+            cloud.every_server(), cloud.floating_ips(), cloud.security_groups(), self._sessions.trusts()
+        )
+        things += sweep.kept(self._sessions.credentials(), self._store.owner)
+        # last: what is made for a deployment comes after its row; only its trust just before
+        known = self._store.known()
         self._seen = sweep.sighted(before, sweep.leaked(things, self._store.owner, known), self._clock())
         return self._seen
 
@@ -74,11 +78,13 @@ class Sweeper:
         return told
 
     def _delete_one(self, cloud: Cloud, thing: Thing, told: dict[Thing, str | None]) -> None:
-        what = f"{thing.kind} {thing.name} ({thing.id}) of the lost deployment {thing.deployment_id}"
+        what = f"{thing.kind} {thing.name} ({thing.id}) of the lost deployment {thing.deployment_id or '?'}"
         delete = {
             Kind.FLOATING_IP: cloud.delete_floating_ip,
             Kind.SERVER: cloud.delete_server,
             Kind.SECURITY_GROUP: cloud.delete_security_group,
+            Kind.TRUST: self._sessions.delete_trust,
+            Kind.APPLICATION_CREDENTIAL: self._sessions.delete_trust,
         }[thing.kind]
         try:
             delete(thing.id)

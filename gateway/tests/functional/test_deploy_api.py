@@ -12,7 +12,7 @@ import webob
 
 from gateway import errors
 from gateway.api import app as api
-from gateway.deploy import guest
+from gateway.deploy import guest, marks
 from gateway.deploy.model import Access, Artifact, Status, Trust
 from gateway.tests import deployed
 from gateway.tests.functional.test_cloud_api import (
@@ -209,6 +209,8 @@ def test_deploy(call, trusts, parts):
     assert made["steps"][0]["name"] == "quota"
     assert "planted-secret" not in response.text
     assert "planted-secret" not in call("GET", f"/v1/deployments/{made['id']}").text
+    mark = marks.description(parts.deployments.owner, made["id"])
+    assert trusts.last_request.json()["trust"]["description"] == mark
     kept = parts.deployments.deployment(made["id"], PROJECT)
     assert (kept.trust_id, kept.spec.secrets) == ("trust-made", ("PASSWORD",))
     assert parts.deployments.secrets(made["id"], 1) == {"env": {"PASSWORD": "planted-secret"}}

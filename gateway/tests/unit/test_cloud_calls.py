@@ -10,7 +10,7 @@ from keystoneauth1 import fixture
 
 from gateway import conf as options
 from gateway import errors
-from gateway.cloud.model import ServerSpec
+from gateway.cloud.model import Grant, ServerSpec
 from gateway.tests.sessions import opened
 
 KEYSTONE = "http://keystone.test/v3"
@@ -102,12 +102,23 @@ def test_a_trusts_cloud_is_kept_until_the_trust_is_deleted(cloud_api, sessions):
     assert sessions.trust("trust-1") is not kept
 
 
+def test_trusts_say_what_they_are_for(cloud_api, sessions, cloud):
+    trust = {"id": "t-1", "trustor_user_id": "user", "project_id": PROJECT, "description": "a mark"}
+    made = cloud_api.post(f"{KEYSTONE}/OS-TRUST/trusts", status_code=201, json={"trust": trust})
+    users = {"id": "t-2", "trustor_user_id": "user", "project_id": None}
+    listed = cloud_api.get(f"{KEYSTONE}/OS-TRUST/trusts", json={"trusts": [trust, users]})
+    assert sessions.create_trust(cloud._session.auth, "user", PROJECT, ["member"], "a mark") == "t-1"
+    assert made.last_request.json()["trust"]["description"] == "a mark"
+    assert sessions.trusts() == [Grant("t-1", "user", PROJECT, "a mark"), Grant("t-2", "user")]
+    assert listed.last_request.qs == {"trustee_user_id": ["user"]}
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_create_trust_refused(cloud_api, sessions, cloud, status):
     cloud_api.post(f"{KEYSTONE}/OS-TRUST/trusts", status_code=status, json={"error": {"message": "no"}})
     auth = cloud._session.auth
     with pytest.raises(errors.Forbidden, match="password") as raised:
-        sessions.create_trust(auth, "user", PROJECT, ["member"])
+        sessions.create_trust(auth, "user", PROJECT, ["member"], "a mark")
     assert raised.value.code == "gateway.trust.refused"
 
 
@@ -375,9 +386,10 @@ def test_an_application_credential_stands_for_a_trust(cloud_api, sessions, by_cr
     body = {"application_credential": {"id": "ours", "secret": "planted-secret"}}
     asked = cloud_api.post(CREDENTIALS, status_code=201, json=body)
     deletion = cloud_api.delete(f"{CREDENTIALS}/ours", [{"status_code": 204}, {"status_code": 404}])
-    assert sessions.create_trust(by_credential, "user", PROJECT, ["member"]) == "ours"
+    assert sessions.create_trust(by_credential, "user", PROJECT, ["member"], "a mark") == "ours"
     wanted = asked.last_request.json()["application_credential"]
     assert (wanted["roles"], "unrestricted" in wanted) == ([{"name": "member"}], False)
+    assert wanted["description"] == "a mark"
     assert sessions.trust("ours").project_id == PROJECT
     login = [r for r in cloud_api.request_history if r.path == "/v3/auth/tokens"][-1].json()
     assert login["auth"]["identity"]["application_credential"] == {"id": "ours", "secret": "planted-secret"}
@@ -404,7 +416,7 @@ def test_a_kept_credential_that_cannot_be_deleted_stays_known(cloud_api, session
 def test_a_restricted_application_credential_is_refused(cloud_api, sessions, by_credential):
     cloud_api.post(CREDENTIALS, status_code=403, json={"error": {"message": "no"}})
     with pytest.raises(errors.Forbidden, match="--unrestricted") as raised:
-        sessions.create_trust(by_credential, "user", PROJECT, ["member"])
+        sessions.create_trust(by_credential, "user", PROJECT, ["member"], "a mark")
     assert raised.value.code == "gateway.trust.refused"
 
 
@@ -415,7 +427,7 @@ def test_one_with_access_rules_is_refused(cloud_api, sessions, cloud):
     made["token"]["application_credential"] = {"id": "theirs", "restricted": False, "access_rules": rules}
     cloud_api.post(f"{KEYSTONE}/auth/tokens", json=made, headers={"X-Subject-Token": "T"})
     with pytest.raises(errors.Forbidden, match="access rules"):
-        sessions.create_trust(cloud._session.auth, "user", PROJECT, ["member"])
+        sessions.create_trust(cloud._session.auth, "user", PROJECT, ["member"], "a mark")
 
 
 def test_what_cannot_be_kept_is_deleted_again(cloud_api, sessions, by_credential):
@@ -424,7 +436,7 @@ def test_what_cannot_be_kept_is_deleted_again(cloud_api, sessions, by_credential
     deletion = cloud_api.delete(f"{CREDENTIALS}/ours", status_code=204)
     sessions._credentials.add("ours", "user", "taken")
     with pytest.raises(Exception, match="UNIQUE"):
-        sessions.create_trust(by_credential, "user", PROJECT, ["member"])
+        sessions.create_trust(by_credential, "user", PROJECT, ["member"], "a mark")
     assert deletion.called
 
 

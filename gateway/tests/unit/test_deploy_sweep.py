@@ -2,9 +2,9 @@
 
 import pytest
 
-from gateway.cloud.model import FloatingIP, Reference, SecurityGroup, Server
+from gateway.cloud.model import FloatingIP, Grant, Reference, SecurityGroup, Server
 from gateway.deploy import marks, sweep
-from gateway.deploy.sweep import Kind, Thing
+from gateway.deploy.sweep import Kind, Known, Thing
 
 OURS, THEIRS = "owner-1", "owner-2"
 
@@ -24,11 +24,13 @@ def test_what_is_marked():
          FloatingIP("f-2", "203.0.113.6", "p-1", "")],
         [SecurityGroup("g-1", "gateway-d-1", "p-1", marks.description(THEIRS, "d-2")),
          SecurityGroup("g-2", "default", "p-1", "Default security group")],
+        [Grant("t-1", "user-1", "p-1", marks.description(OURS, "d-1")), Grant("t-2", "user-1", "p-1")],
     )  # fmt: skip
     assert found == [
         Thing(Kind.SERVER, "s-1", "web", "p-1", OURS, "d-1"),
         Thing(Kind.FLOATING_IP, "f-1", "203.0.113.5", "p-1", OURS, "d-1"),
         Thing(Kind.SECURITY_GROUP, "g-1", "gateway-d-1", "p-1", THEIRS, "d-2"),
+        Thing(Kind.TRUST, "t-1", "user-1", "p-1", OURS, "d-1"),
     ]
 
 
@@ -44,12 +46,32 @@ def test_what_is_marked():
 )
 def test_what_is_leaked(owner, deployment, known, is_leaked):
     one = thing(owner=owner, deployment=deployment)
-    assert sweep.leaked([one], OURS, known) == ([one] if is_leaked else [])
+    assert sweep.leaked([one], OURS, Known(known, ())) == ([one] if is_leaked else [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "owner", "trusts", "is_leaked"),
+    [
+        (Kind.TRUST, OURS, {"t-1"}, False),
+        (Kind.TRUST, OURS, {"t-2"}, True),  # the deployment has another
+        (Kind.TRUST, THEIRS, set(), False),
+        (Kind.APPLICATION_CREDENTIAL, OURS, {"t-1"}, False),
+        (Kind.APPLICATION_CREDENTIAL, OURS, {"t-2"}, True),
+    ],
+)
+def test_a_trust_is_leaked_that_no_deployment_has(kind, owner, trusts, is_leaked):
+    one = thing(kind, "t-1", owner)
+    assert sweep.leaked([one], OURS, Known({"d-1"}, trusts)) == ([one] if is_leaked else [])
+
+
+def test_kept_credentials_are_the_gateways_own():
+    kept = Thing(Kind.APPLICATION_CREDENTIAL, "c-1", "user-1", "", OURS, "")
+    assert sweep.kept([Grant("c-1", "user-1")], OURS) == [kept]
 
 
 def test_the_order_to_delete_in():
     things = [thing(Kind.SECURITY_GROUP, "g"), thing(Kind.SERVER, "s"), thing(Kind.FLOATING_IP, "f")]
-    assert [each.id for each in sweep.leaked(things, OURS, set())] == ["f", "s", "g"]
+    assert [each.id for each in sweep.leaked(things, OURS, Known((), ()))] == ["f", "s", "g"]
 
 
 A, B = thing(id="a"), thing(id="b")
