@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from gateway import client
 from gateway.cli import deploy, deployments, main, watch
+from gateway.client import http
 from gateway.tests.functional import client_stub
 
 
@@ -16,7 +16,7 @@ def api(monkeypatch, tmp_path):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    for module, name in ((watch, "_POLL"), (deployments, "_POLL"), (client, "_RETRY"), (deploy, "_PAUSE")):
+    for module, name in ((watch, "_POLL"), (deployments, "_POLL"), (http, "_RETRY"), (deploy, "_PAUSE")):
         monkeypatch.setattr(module, name, 0.01)
     for name, value in (("AUTH_URL", client_stub.AUTH_URL), ("USERNAME", "demo"), ("PASSWORD", "s")):
         monkeypatch.setenv(f"OS_{name}", value)

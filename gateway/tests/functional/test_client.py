@@ -145,7 +145,7 @@ def test_a_call_that_may_be_made_again_has_its_key(api, gateway):
 
 
 def test_events_go_on_behind_the_last_one_until_patience_ends(api, gateway, monkeypatch):
-    monkeypatch.setattr("gateway.client._RETRY", 0.01)
+    monkeypatch.setattr("gateway.client.http._RETRY", 0.01)
     stream = b'id: 8\nevent: status\ndata: {"at": "", "status": "running"}\n\nid: 9\nevent: st'
     kind = {"Content-Type": "text/event-stream"}
     away = 503, client_stub.error(503, "gateway.x")

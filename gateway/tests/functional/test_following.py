@@ -212,7 +212,7 @@ def test_a_stream_ends_with_its_token(serve, made, monkeypatch):
 
 def test_the_client_goes_on_over_a_restart(serve, store, made, openstack, monkeypatch):
     openstack.get(re.compile("http://127.0.0.1"), real_http=True)
-    monkeypatch.setattr("gateway.client._RETRY", 0.05)
+    monkeypatch.setattr("gateway.client.http._RETRY", 0.05)
     served = serve()
     auth = token_endpoint.Token(f"http://127.0.0.1:{served.port}", TOKEN)
     coming = Gateway(session.Session(auth)).follow_deployment_log(made.id)
