@@ -108,8 +108,11 @@ def _instance(work: Work, number: int) -> Instance | None:
 
 
 def _others_serve(work: Work, instance: Instance) -> bool:
+    """Clients are sent to others, too: also to one that has just failed a check, but is not critical."""
     return any(
-        other.key != instance.key and other.weight and other.health.status is Status.PASSING
+        other.key != instance.key
+        and other.weight
+        and (other.is_in_service or other.health.status is Status.WARNING)
         for other in work.registry.of_deployment(work.id)
     )
 
