@@ -91,7 +91,15 @@ def after_scenario(context, scenario):
         for daemon in (context.gateway, *context.clearing.daemons):
             print(f"--- the end of {daemon.log}\n{daemon.tail()}\n---")
     if scenario.status != Status.skipped:
+        _clear(context, scenario)
+
+
+def _clear(context, scenario):
+    try:
         context.clearing.clear(_gone_by(context))
+    except Exception as error:  # of a hook behave says no more than that it failed
+        context.went_wrong.append(f"{scenario.location} {scenario.name}: afterwards\n{str(error)[:800]}")
+        raise
 
 
 def after_all(context):

@@ -50,6 +50,23 @@ Feature: OpenStack fails while a deployment is under way
     And nothing is left of it in Nova, Neutron and Keystone
 
   @aio @admin
+  Scenario: Neutron's answer gets lost when the floating IP is made
+    Given Neutron cuts the connection of the first POST /floatingips once it is carried out
+    When a member deploys it with
+      """
+      server:
+        flavor: "{flavor}"
+        image: "{image}"
+        network: "{private_network}"
+        floating_network: "{floating_network}"
+      """
+    Then it succeeds
+    And Neutron has failed as it was told to
+    And OpenStack has a server, a floating IP and a security group of {deployment}
+    When a member undeploys it
+    Then nothing is left of it in Nova, Neutron and Keystone
+
+  @aio @admin
   Scenario: Neutron makes no floating IP
     Given Neutron answers 500 to POST /floatingips
     When a member deploys it with

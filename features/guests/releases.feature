@@ -32,12 +32,14 @@ Feature: One release after the other, without a gap
     When a member deploys it
     Then it succeeds
     And "deployment.release" is 1
+    And its security group opens tcp 22 and 8080
     Given 4 clients that ask for the best shop and call it all the time
 
     When a member deploys it with
       """
       version: "2.0"
       env: {VERSION: "2.0"}
+      port: 8082
       weight: 4
       """
     Then the answer is 202
@@ -51,6 +53,7 @@ Feature: One release after the other, without a gap
     And "deployment.release" is 2
     And each of its steps says the request that caused it
     And 2 of them answer / with "shop 2.0"
+    And its security group opens tcp 22 and 8082
     And no client has seen an error
     And the clients have seen "shop 1.0" and "shop 2.0"
     When a member calls GET /registry/service/types/shop
@@ -69,6 +72,7 @@ Feature: One release after the other, without a gap
     And its fault shows the journal with "the shop is closed"
     And its fault shows the console
     And 2 of them answer / with "shop 2.0"
+    And its security group opens tcp 22 and 8082
     And no client has seen an error
 
     When a member calls POST /v1/deployments/{deployment}/rollback
@@ -79,6 +83,8 @@ Feature: One release after the other, without a gap
     And it succeeds
     And 2 of them answer / with "shop 1.0"
     And its log says "start 1.0-1"
+    And its log says "closes tcp 8082"
+    And its security group opens tcp 22 and 8080
     And no client has seen an error
     When a member calls GET /v1/deployments/{deployment}
     Then the answer is 200

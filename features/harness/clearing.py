@@ -52,6 +52,12 @@ def _undeploy_all(client: Client, who: str, deadline: float) -> None:
         undeploy(client, who, deployment["id"], deadline)
 
 
+def _log(client: Client, who: str, url: str) -> str:
+    """The end of a deployment's log."""
+    lines = client.call(who, "GET", f"{url}/log").json().get("log", ())[-10:]
+    return "\n".join(f"{line['at']} {line['step']} {line['target']}: {line['text']}" for line in lines)
+
+
 def undeploy(client: Client, who: str, deployment_id: str, deadline: float) -> None:
     """DELETE, and wait until it is gone."""
     url = f"/v1/deployments/{deployment_id}"
@@ -60,5 +66,7 @@ def undeploy(client: Client, who: str, deployment_id: str, deadline: float) -> N
     while (answer := client.call(who, "GET", url)).status_code != 404:
         found = answer.json()["deployment"]
         assert found["status"] == "deleting", f"{deployment_id} is {found['status']}: {found['fault']}"
-        assert time.monotonic() < deadline, f"{deployment_id} is still {found['status']}"
+        assert time.monotonic() < deadline, (
+            f"{deployment_id} is still {found['status']}\n{_log(client, who, url)}"
+        )
         time.sleep(0.5)

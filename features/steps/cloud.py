@@ -73,6 +73,16 @@ def _address(context, number: int) -> str:
     return next(address["addr"] for found in server.addresses.values() for address in found)
 
 
+@then("its security group opens tcp {first:d} and {second:d}")
+def step_opens(context, first, second):
+    """As Neutron says it."""
+    network = clouds.as_user("a member").network
+    group = next(network.security_groups(name=f"gateway-{context.names['deployment']}"))
+    rules = [rule for rule in group.security_group_rules if rule["direction"] == "ingress"]
+    opened = {(rule["protocol"], rule["port_range_min"], rule["port_range_max"]) for rule in rules}
+    assert opened == {("tcp", port, port) for port in (first, second)}, opened
+
+
 @then("nothing answers on port {port:d} of server {number:d}")
 def step_nothing_answers(context, port, number):
     url = f"http://{_address(context, number)}:{port}/"
