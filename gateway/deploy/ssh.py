@@ -185,7 +185,9 @@ class _Running:
             self._future.set_exception(error)
 
     def _ran(self) -> Result:
-        channel = self._channel = self._transport.open_session(timeout=self._command.timeout)
+        # longer than the caller waits, who then says that it was too long
+        patience = self._command.timeout + _GOODBYE
+        channel = self._channel = self._transport.open_session(timeout=patience)
         try:
             channel.set_combine_stderr(True)
             channel.exec_command(self._command.line(self._transport.get_username()))
