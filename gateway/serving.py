@@ -16,6 +16,7 @@ from granian.wsgi import ResponseIterWrap, _callback_wrapper
 from oslo_utils import netutils
 
 from gateway.api.app import Parts
+from gateway.api.fastpath import FastPath
 from gateway.api.waiting import Stream
 
 
@@ -85,8 +86,17 @@ class Server:
 def _answering(application: Callable) -> Callable:
     """What granian calls for each request. Its threads are for work: many more of them would all compete for
     the interpreter when many requests come at once. So what waits goes on in a thread of its own."""
-    answer = _callback_wrapper(application, {"url_path_prefix": None})
-    return lambda protocol, scope: answer(_Protocol(protocol), scope)
+    quick = isinstance(application, FastPath)
+    whole = _callback_wrapper(application.pass_on if quick else application, {"url_path_prefix": None})
+
+    def answer(protocol, scope):
+        found = application.answer(scope) if quick else None
+        if found is None:
+            whole(_Protocol(protocol), scope)
+        else:
+            protocol.response_bytes(200, *found)
+
+    return answer
 
 
 class _Protocol:

@@ -134,7 +134,7 @@ class Chooser:
         balancer = self._named(asked)
         latencies = self._fresh_latencies(place) if balancer == "LL" else {}
         with self._lock:
-            pool = self._pool((place, asked.version, asked.tag))
+            pool = self._pool((*place, asked.version, asked.tag))
             pool.follow(service_type, asked.query)
             if not pool.candidates.weights:
                 return None
@@ -181,6 +181,8 @@ class Chooser:
 
 def _next(balancer: str, pool: _Pool, key: str | None, latencies: Mapping[int, float]) -> int:
     candidates = pool.candidates
+    if balancer == "WRR":
+        return pool.turns["WRR"].next(candidates)
     draw = random.random()  # noqa: S311 (chooses a server, not a secret)
     match balancer:
         case "RR":
@@ -191,10 +193,8 @@ def _next(balancer: str, pool: _Pool, key: str | None, latencies: Mapping[int, f
             return balance.weighted_random(candidates, draw)
         case "LL":
             return balance.least_latency(candidates, latencies, draw)
-        case "HASH":
-            return balance.rendezvous(candidates, key)
         case _:
-            return pool.turns["WRR"].next(candidates)
+            return balance.rendezvous(candidates, key)
 
 
 def _unfit(instance: Instance, asked: Asked) -> str:
