@@ -9,12 +9,15 @@ import dataclasses
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db.sqlalchemy import enginefacade
 
 metadata = sa.MetaData()
+
+_Result = TypeVar("_Result")
 
 
 class Sealed(sa.TypeDecorator):
@@ -30,17 +33,42 @@ class Sealed(sa.TypeDecorator):
         return value
 
 
+class _Sqlite(sa.CreateEnginePlugin):
+    """Keeps connections in a pool, which oslo.db does not for SQLite: to open the file for each transaction
+    costs more than most of them."""
+
+    def __init__(self, url: sa.URL, kwargs: dict[str, Any]):
+        kwargs |= {"poolclass": sa.QueuePool, "max_overflow": -1}
+
+    def update_url(self, url: sa.URL) -> sa.URL:
+        return url
+
+    def engine_created(self, engine: sa.Engine) -> None:
+        """WAL, so that readers never wait, and every commit on disk before it is acknowledged."""
+
+        @sa.event.listens_for(engine, "connect")
+        def _connect(dbapi_connection, _record):
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+                dbapi_connection.execute("PRAGMA " + pragma)
+
+
+sa.dialects.plugins.register("gateway", __name__, _Sqlite.__name__)
+
+
 class Database:
     """Make one per process, after any fork. Threads may share it."""
 
     def __init__(self, conf: cfg.ConfigOpts):
         context = enginefacade.transaction_context()
+        sqlite = conf.database.connection.startswith("sqlite")
         context.configure(
             connection=conf.database.connection,
             max_pool_size=conf.database.max_pool_size,
             max_overflow=conf.database.max_overflow,
             max_retries=conf.database.max_retries,
             retry_interval=conf.database.retry_interval,
+            connection_parameters="plugin=gateway" if sqlite else "",
+            thread_checkin=False,  # it is for eventlet
         )
         self.engine: sa.Engine = context.writer.get_engine()
         self.engine.hide_parameters = True  # an error's text goes into logs
@@ -51,7 +79,6 @@ class Database:
         self._observer: sa.PoolProxiedConnection | None = None
         if self.engine.dialect.name == "sqlite":
             self._turn = threading.Lock()
-            _tune_sqlite(self.engine)
 
     def version(self) -> int | None:
         """Another number once anyone, in whatever process, has committed anything. Costs microseconds. None
@@ -90,9 +117,10 @@ class Database:
             with connection.begin():
                 yield connection
 
-    def write_together(self, work: Callable[[sa.Connection], None]) -> None:
+    def write_together(self, work: Callable[[sa.Connection], _Result]) -> _Result:
         """``write`` for what many threads do at once: those that wait for their turn share one transaction,
-        and one wait for the disk. ``work`` is run a second time, alone, when another's has failed."""
+        and one wait for the disk. ``work`` is run a second time, alone, when another's has failed. Returns
+        what it returns."""
         mine = _Piece(work)
         with self._queue:
             self._waiting.append(mine)
@@ -103,12 +131,13 @@ class Database:
                 self._write_all(pieces)
         if mine.error is not None:
             raise mine.error
+        return mine.result
 
     def _write_all(self, pieces: list["_Piece"]) -> None:
         try:
             with self.write() as connection:
                 for piece in pieces:
-                    piece.work(connection)
+                    piece.result = piece.work(connection)
         except BaseException as error:
             if len(pieces) > 1 and isinstance(error, Exception):
                 for piece in pieces:
@@ -121,7 +150,8 @@ class Database:
 
 @dataclasses.dataclass
 class _Piece:
-    work: Callable[[sa.Connection], None]
+    work: Callable[[sa.Connection], Any]
+    result: Any = None
     done: bool = False
     error: BaseException | None = None
 
@@ -131,12 +161,3 @@ def _begin_immediate(connection: sa.Connection) -> None:
     then is refused at once when another one has written in between."""
     connection.connection.dbapi_connection.execute("BEGIN IMMEDIATE")
     connection.info["in_transaction"] = True  # oslo.db begins only what has not begun
-
-
-def _tune_sqlite(engine: sa.Engine) -> None:
-    """WAL, so that readers never wait, and every commit on disk before it is acknowledged."""
-
-    @sa.event.listens_for(engine, "connect")
-    def _connect(dbapi_connection, _record):
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-            dbapi_connection.execute("PRAGMA " + pragma)

@@ -48,10 +48,14 @@ class Admission:
             )
         return str(found), server_id
 
+    def probes(self, wanted: Registration | Instance) -> bool:
+        """Whether the gateway itself can look how it is; else only the instance or the monitor can tell."""
+        return wanted.check.kind is not Kind.TTL and not wanted.check.tunnel
+
     def probed(self, wanted: Registration | Instance, patience: float | None = None) -> str:
-        """What its check saw; nothing where only the instance or the monitor can tell. ``patience``: seconds
-        that the caller waits. Raises Unhealthy, Unavailable for a fault of the gateway's host, Timeout."""
-        if wanted.check.kind is Kind.TTL or wanted.check.tunnel:
+        """What its check saw; nothing where it is not probed. ``patience``: seconds that the caller waits.
+        Raises Unhealthy, Unavailable for a fault of the gateway's host, Timeout."""
+        if not self.probes(wanted):
             return ""
         if patience is None:
             return self._probed(wanted)

@@ -64,10 +64,12 @@ class Registry:
             wanted = dataclasses.replace(wanted, signature=self._minted(project_id, wanted, host_key))
         elif verify and wanted.signature:
             self._signer.verify(wanted.signature, project_id, wanted.type, wanted.host, wanted.port)
-        existing = self._store.find(project_id, wanted)
-        if existing is not None:
-            return existing
-        output = self._admission.probed(wanted, patience) if verify else ""
+        output = ""
+        if verify and self._admission.probes(wanted):
+            existing = self._store.find(project_id, wanted)  # else it would be probed for nothing
+            if existing is not None:
+                return existing
+            output = self._admission.probed(wanted, patience)
         now = time.time()
         health = Health(Status.PASSING, streak=1, output=output, since=now)
         instance = self._store.insert(project_id, wanted, health, now)

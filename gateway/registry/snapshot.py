@@ -142,7 +142,7 @@ class Snapshot:
         return self._view
 
     def _newer(self, view: View | None) -> View:
-        if view is not None and self._store.index() == view.index:
-            return view
         since = self._store.changed_since(view.index) if view is not None else None
-        return changed(view, *since) if since is not None else whole(*self._store.everything())
+        if since is None:
+            return whole(*self._store.everything())
+        return view if since[0] == view.index else changed(view, *since)

@@ -73,6 +73,23 @@ _changes = sa.Table(
     sa.Column("change", sa.String(16), nullable=False),
 )
 
+# Made once: the monitor writes thousands. ``since`` tells an instance from an earlier one of the same name,
+# and one status from the next.
+_HEALTH_UPDATE = (
+    _instances.update()
+    .where(
+        *(
+            _instances.c[name] == sa.bindparam(f"old_{name}")
+            for name in ("project_id", "type", "ordinal", "status", "since")
+        )
+    )
+    .values(
+        {
+            name: sa.bindparam(name)
+            for name in [*(f.name for f in dataclasses.fields(Health)), "index", "updated_at"]
+        }
+    )
+)
 _FEW = 1000  # rows deleted in one transaction
 _INDEX = sa.select(_last_change.c.index)
 
@@ -108,7 +125,9 @@ class RegistryStore:
         following = sa.select(_changes.c.index).where(_changes.c.index == index + 1)
         with self._database.read() as connection:
             last = connection.scalar(_INDEX)  # first: what is newer than it is merely read again
-            if last > index and connection.scalar(following) is None:
+            if last <= index:
+                return last, {}
+            if connection.scalar(following) is None:
                 return None
             found: dict[Key, Instance | None] = {Key(*row): None for row in connection.execute(removed)}
             changed = _read(connection, _instances.c.index > index)
@@ -161,19 +180,24 @@ class RegistryStore:
             return _existing(connection, project_id, wanted)
 
     def insert(self, project_id: str, wanted: Registration, health: Health, now: float) -> Instance:
-        """Adds it with its type's next ordinal, unless it is there (``find``, whose errors it raises)."""
-        with self._changing() as connection:
+        """Adds it with its type's next ordinal, unless it is there (``find``, whose errors it raises). Those
+        that many threads add at once are one transaction."""
+
+        def added(connection: sa.Connection) -> Instance:
+            last = connection.scalar(_INDEX.with_for_update())
             existing = _existing(connection, project_id, wanted)
             if existing is not None:
                 return existing
             fields = {field.name: getattr(wanted, field.name) for field in dataclasses.fields(wanted)}
             fields.pop("host_key")
             ordinal = _next_ordinal(connection, project_id, wanted.type)
-            index = _log(connection, Change.CREATED, [Key(project_id, wanted.type, ordinal)], now)
+            index = _log(connection, Change.CREATED, [Key(project_id, wanted.type, ordinal)], now, last)
             times = {"created_at": now, "updated_at": now}
             instance = Instance(project_id, ordinal=ordinal, health=health, index=index, **times, **fields)
             connection.execute(_instances.insert(), _row(instance))
             return instance
+
+        return self._database.write_together(added)
 
     def replace(self, before: Instance, after: Instance) -> Instance | None:
         """Writes ``after``, of the same key, and returns it with its index; None where the instance is not,
@@ -214,10 +238,10 @@ class RegistryStore:
             written: list[Key] = []
             following = connection.scalar(_INDEX) + 1
             for instance, health in updates:
-                update = _health_update(instance, health, following + len(written), now)
-                if connection.execute(update).rowcount:
+                row = _health_row(instance, health, following + len(written), now)
+                if connection.execute(_HEALTH_UPDATE, row).rowcount:
                     written.append(instance.key)
-            _log(connection, Change.CHANGED, written, now)
+            _log(connection, Change.CHANGED, written, now, following - 1)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[sa.Connection]:
@@ -313,22 +337,17 @@ def _forget_dead_type(connection: sa.Connection, project_id: str, type_: str) ->
     )
 
 
-def _health_update(instance: Instance, health: Health, index: int, now: float) -> sa.Update:
-    # ``since`` tells an instance from an earlier one of the same name, and one status from the next
-    return (
-        _instances.update()
-        .where(
-            _of_key(instance.key),
-            _instances.c.status == instance.health.status,
-            _instances.c.since == instance.health.since,
-        )
-        .values(**dataclasses.asdict(health), index=index, updated_at=now)
-    )
+def _health_row(instance: Instance, health: Health, index: int, now: float) -> dict:
+    before = {**instance.key._asdict(), "status": instance.health.status, "since": instance.health.since}
+    after = {**dataclasses.asdict(health), "index": index, "updated_at": now}
+    return after | {f"old_{name}": value for name, value in before.items()}
 
 
-def _log(connection: sa.Connection, change: Change, keys: Sequence[Key], now: float) -> int:
-    """Returns the index of the last of them."""
-    last = connection.scalar(_INDEX)
+def _log(
+    connection: sa.Connection, change: Change, keys: Sequence[Key], now: float, last: int | None = None
+) -> int:
+    """After the index ``last``, where that is known. Returns the index of the last of them."""
+    last = connection.scalar(_INDEX) if last is None else last
     if keys:
         rows = [
             {"index": index, "at": now, "change": change, **key._asdict()}
