@@ -1,6 +1,8 @@
 """WSGI applications on sockets, by granian, inside a process that exists."""
 
 import asyncio
+import concurrent.futures
+import logging
 import pathlib
 import socket
 import ssl
@@ -18,6 +20,8 @@ from oslo_utils import netutils
 from gateway.api.app import Parts
 from gateway.api.fastpath import FastPath
 from gateway.api.waiting import Stream
+
+LOG = logging.getLogger(__name__)
 
 
 class Tls(NamedTuple):
@@ -73,7 +77,7 @@ class Server:
         )
         scheduler = _new_cbscheduler(
             loop := asyncio.new_event_loop(),
-            _answering(self._site.application(parts)),
+            _answering(self._site.application(parts), conf.max_waiters),
             impl_asyncio=True,
         )
         worker.serve_mtr(scheduler, loop, self._stop)
@@ -83,16 +87,18 @@ class Server:
         self._stop.set()
 
 
-def _answering(application: Callable) -> Callable:
+def _answering(application: Callable, max_waiters: int) -> Callable:
     """What granian calls for each request. Its threads are for work: many more of them would all compete for
-    the interpreter when many requests come at once. So what waits goes on in a thread of its own."""
+    the interpreter when many requests come at once. So what waits goes on in a thread of its own; those are
+    kept, since to begin and to end a thousand at once takes longer than to answer them."""
     quick = isinstance(application, FastPath)
     whole = _callback_wrapper(application.pass_on if quick else application, {"url_path_prefix": None})
+    waiters = concurrent.futures.ThreadPoolExecutor(max(1, max_waiters), "waiter")
 
     def answer(protocol, scope):
         found = application.answer(scope) if quick else None
         if found is None:
-            whole(_Protocol(protocol), scope)
+            whole(_Protocol(protocol, waiters), scope)
         else:
             protocol.response_bytes(200, *found)
 
@@ -102,17 +108,22 @@ def _answering(application: Callable) -> Callable:
 class _Protocol:
     """Granian's, by which an answer may be given after its thread has gone on to other requests."""
 
-    def __init__(self, protocol):
+    def __init__(self, protocol, waiters: concurrent.futures.Executor):
         self._protocol = protocol
+        self._waiters = waiters
         self.response_bytes = protocol.response_bytes
 
     def response_iter(self, status: int, headers: list[tuple[str, str]], body: ResponseIterWrap) -> None:
         if isinstance(body.inner, Stream):
-            threading.Thread(
-                target=self._protocol.response_iter, args=(status, headers, body), name="waiter", daemon=True
-            ).start()
+            answered = self._waiters.submit(self._protocol.response_iter, status, headers, body)
+            answered.add_done_callback(_tell_failure)
         else:
             self._protocol.response_iter(status, headers, body)
+
+
+def _tell_failure(answered: concurrent.futures.Future) -> None:
+    if answered.exception() is not None:
+        LOG.error("An answer was broken off", exc_info=answered.exception())
 
 
 def _granian_tls(tls: Tls | None) -> tuple:
