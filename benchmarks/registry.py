@@ -3,9 +3,9 @@
 
     devstack/aio/cloud exec .venv/bin/python benchmarks/registry.py [--seconds 3] [--connections 16]
 
-Needs Keystone (OS_CLOUD, or devstack/aio's demo) for one token, and Debian's wrk, etcd-server and nginx. The
-server under test has the first core to itself, wrk the second. CPU is the server's own time per request, user
-and system (/proc/…/schedstat): it is steadier than the rate.
+Needs Keystone (OS_CLOUD, or devstack/aio's demo) for one token, and Debian's wrk, nghttp2-client, etcd-server
+and nginx. The server under test has the first core to itself, the load the second. CPU is the server's own
+time per request, user and system (/proc/…/schedstat), steadier than the rate. The gateway's gRPC: rpc.py.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -28,6 +29,7 @@ from collections.abc import Iterator
 import openstack
 import requests
 import sqlalchemy as sa
+import waiters
 
 ROOT = pathlib.Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "features"))
@@ -56,7 +58,7 @@ HEAD = f"{'':58} {'req/s':>9} {'p50':>9} {'p99':>9} {'CPU µs':>8}"
 
 
 class Load:
-    """wrk against one server at a time."""
+    """wrk or h2load against one server at a time."""
 
     def __init__(self, folder: pathlib.Path, seconds: int, connections: int):
         self._folder = folder
@@ -64,9 +66,9 @@ class Load:
         self._connections = connections
 
     def run(self, what: str, pid: int, url: str, script: str = "", **headers: str) -> Row:
-        self._wrk(url, script, headers, 1)  # warm
+        self._wrk(url, script.replace("FIRST", "0"), headers, 1)  # warm
         before = _cpu(pid)
-        out = self._wrk(url, script, headers, self._seconds)
+        out = self._wrk(url, script.replace("FIRST", "1000000"), headers, self._seconds)
         spent = _cpu(pid) - before
         requests_made = int(re.search(r"(\d+) requests in", out)[1])
         bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
@@ -78,6 +80,20 @@ class Load:
             spent / max(requests_made, 1) / 1000,
             int(bad[1]) if bad else 0,
         )
+
+    def grpc(self, what: str, pid: int, url: str, message: bytes) -> Row:
+        """Unary calls, one at a time on each connection; h2load tells the mean alone."""
+        body = self._folder / "message"
+        body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
+        command = ["taskset", "-c", str(LOAD_CORE), "h2load", "-c", str(self._connections), "-m", "1"]
+        command += ["-D", str(self._seconds), "-d", str(body)]
+        command += ["-H", "content-type: application/grpc", "-H", "te: trailers", url]
+        before = _cpu(pid)
+        out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        done, failed = (int(re.search(rf"(\d+) {word}", out)[1]) for word in ("succeeded", "failed"))
+        mean = re.search(r"time for request:\s+\S+\s+\S+\s+(\S+)", out)[1]
+        spent = (_cpu(pid) - before) / max(done, 1) / 1000
+        return Row(what, done / self._seconds, f"({mean})", "-", spent, failed)
 
     def _wrk(self, url: str, script: str, headers: dict[str, str], seconds: int) -> str:
         given = [
@@ -219,12 +235,13 @@ class Gateway:
         return answer.content
 
 
+#: Each address once: wrk counts from 0 whenever it is started, so FIRST is another one then.
 REGISTER = """
-local n = 0
+local n = FIRST
 request = function()
   n = n + 1
   local host = string.format("127.%d.%d.%d", 1 + math.floor(n / 65536), math.floor(n / 256) % 256, n % 256)
-  local body = string.format('{"proto": "http", "type": "new-%d", "host": "%s", "port": PORT}', n % 50, host)
+  local body = string.format('{"proto": "http", "type": "new-%d", "host": "%s", CHECK}', n % 50, host)
   return wrk.format("POST", nil, {["X-Auth-Token"] = "TOKEN", ["Content-Type"] = "application/json"}, body)
 end
 """
@@ -240,8 +257,13 @@ def of_gateway(load: Load, gateway: Gateway, healthy_port: int, name: str) -> It
         ("best?explain=true", "/types/type-1/best?explain=true"),
     ):
         yield load.run(f"gateway, {name}: {what}", gateway.pid, gateway.url + path, **token)
-    script = REGISTER.replace("PORT", str(healthy_port)).replace("TOKEN", gateway.token)
-    yield load.run(f"gateway, {name}: register, checked and on disk", gateway.pid, gateway.url, script)
+    script = REGISTER.replace("TOKEN", gateway.token)
+    for what, check in (
+        ("with heartbeats", '"port": 8080, "check": {"kind": "ttl", "interval": 3600}'),
+        ("checked first", f'"port": {healthy_port}'),
+    ):
+        told = f"gateway, {name}: register, on disk, {what}"
+        yield load.run(told, gateway.pid, gateway.url, script.replace("CHECK", check))
 
 
 # The peers
@@ -301,13 +323,16 @@ def of_etcd(load: Load, folder: pathlib.Path, body: bytes) -> Iterator[Row]:
     command += ["--advertise-client-urls", f"http://127.0.0.1:{port}"]
     base = f"http://127.0.0.1:{port}/v3/kv"
     key, value = "dHlwZS0x", base64.b64encode(body).decode()
-    with running(command, port, folder) as pid:
+    with running(["env", "GOMAXPROCS=1", *command], port, folder) as pid:
         time.sleep(1)  # it elects itself
         requests.post(f"{base}/put", json={"key": key, "value": value}, timeout=10).raise_for_status()
         for what in ("range", "put"):
             sent = json.dumps({"key": key} | ({"value": value} if what == "put" else {}))
             script = f"wrk.method = 'POST'\nwrk.body = [==[{sent}]==]\n"
             yield load.run(f"etcd, {what} by its JSON gateway", pid, f"{base}/{what}", script)
+        name = base64.b64decode(key)
+        url = f"http://127.0.0.1:{port}/etcdserverpb.KV/Range"
+        yield load.grpc("etcd, range by gRPC", pid, url, b"\x0a" + bytes([len(name)]) + name)
 
 
 def main() -> None:
@@ -322,8 +347,16 @@ def main() -> None:
         folder = pathlib.Path(name)
         load = Load(folder, args.seconds, args.connections)
         print(HEAD)
+        rates = {}
         for row in rows(load, folder, access, args.sizes):
             print(row, flush=True)
+            rates[row.what] = row.rate
+        best = rates.pop("gateway, fast path: best")
+        for what in (what for what in rates if not what.startswith("gateway")):
+            print(f"gateway's best is {best / rates[what]:.2f} times {what}")
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    waiters.run(1000, 10)
 
 
 def rows(load: Load, folder: pathlib.Path, access: tuple[str, str], sizes: list[int]) -> Iterator[Row]:

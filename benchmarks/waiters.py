@@ -115,14 +115,18 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=1000, help="requests that wait (1000)")
     parser.add_argument("--changes", type=int, default=20, help="changes that they are told, each (20)")
     asked = parser.parse_args()
+    run(asked.n, asked.changes)
+
+
+def run(count: int, changes: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.sched_setaffinity(0, {0})  # the daemon inherits it
-        settings = {"api": {"workers": 1, "max_waiters": 2 * asked.n}}
+        settings = {"api": {"workers": 1, "max_waiters": 2 * count}}
         daemon = Gatewayd(pathlib.Path(folder) / "gatewayd", settings)
         daemon.start()
         os.sched_setaffinity(0, {1})
         try:
-            measure(daemon, asked.n, asked.changes)
+            measure(daemon, count, changes)
         except (OSError, SystemExit):
             print(daemon.tail(), file=sys.stderr)
             raise
