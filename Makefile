@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 AIO := devstack/aio/cloud
-ON_DATABASES := $(addprefix gateway/tests/,unit/test_registry.py unit/test_registry_schema.py unit/test_deploy_store.py \
+ON_DATABASES := $(addprefix gateway/tests/,unit/test_registry.py unit/test_registry_schema.py unit/test_deploy_store.py unit/test_broker_store.py \
 	functional/test_registry_feed.py functional/test_registry_api.py functional/test_changes.py functional/test_following.py functional/test_webhooks.py)
 
 # Without OS_CLOUD the cloud is our own, devstack/aio; everything then runs inside its network.
@@ -74,9 +74,10 @@ databases: venv
 	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
 	devstack/databases $(BIN)/pytest -q -p no:warnings $(ON_DATABASES)
 
-# One of them asks the registry by dig.
+# One of them asks the registry by dig; the broker's have databases made.
 features: venv
-	@type dig >/dev/null 2>&1 || test $$(id -u) != 0 || { apt-get update -q && apt-get install -qy bind9-dnsutils; }
+	@type dig >/dev/null 2>&1 && test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql -a -x /usr/bin/redis-server || \
+		test $$(id -u) != 0 || { apt-get update -q && apt-get install -qy bind9-dnsutils mariadb-server postgresql redis-server; }
 	devstack/features $(FEATURES)
 
 # Kills gatewayd at every step of every flow; takes long (FLOW="update new" for some: see features/crash/README.md).

@@ -6,9 +6,10 @@
     … -D others -D gone_in=5     # while others work in the same project: what is left is only shown
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
-and said so; so is @barbican without Debian's package barbican-api. @servers uses the two servers that all
-such scenarios share: they are asked for at the very beginning and boot while the scenarios without guests
-run, which is why those in ``guests/`` come last.
+and said so; so is @barbican without Debian's package barbican-api, and @databases without mariadb-server,
+postgresql and redis-server, which are started when the first of such scenarios needs them. @servers uses the
+two servers that all such scenarios share: they are asked for at the very beginning and boot while the
+scenarios without guests run, which is why those in ``guests/`` come last.
 """
 
 import pathlib
@@ -19,7 +20,7 @@ import time
 
 from behave import register_type
 from behave.model import Status
-from harness import barbican, clouds, names
+from harness import barbican, clouds, databases, names
 from harness.clearing import Clearing
 from harness.client import Client
 from harness.gatewayd import Gatewayd
@@ -79,6 +80,8 @@ def _lacking(tags: set[str]) -> str | None:
         return "devstack/aio"
     if "barbican" in tags and not barbican.installed:
         return "apt-get install barbican-api"
+    if "databases" in tags and not databases.installed:
+        return "apt-get install mariadb-server postgresql redis-server"
     if "node" in tags and not (shutil.which("node") and (NODE_MODULES / "consul").is_dir()):
         return "node, and npm's consul where devstack/features puts it"
     return None

@@ -21,6 +21,8 @@ from gateway.api import changes, consul, standalone
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
+from gateway.broker.broker import Broker
+from gateway.broker.store import BrokerStore
 from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
@@ -62,6 +64,7 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
         deployments=DeploymentStore(database, opened, pathlib.Path(conf.state_path) / "artifacts"),
         registry=Registry(conf, RegistryStore(database), Signer(conf, opened, database)),
         subscriptions=SubscriptionStore(database, opened),
+        broker=BrokerStore(database, opened),
         waiting=Waiting(conf),
     )
 
@@ -116,14 +119,15 @@ class UntilStopped(cotyledon.Service):
 
 
 class EngineRole(UntilStopped):
-    """Runs and resumes the flows of deployments; beside it go the sweep and the look for dead servers."""
+    """Runs and resumes the flows of deployments; beside it go the sweep, the look for dead servers, and the
+    broker."""
 
     name = "engine"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
         sweeper = Sweeper(self._conf, built.deployments, built.sessions)
         healer = Healer(self._conf, built.deployments, built.sessions, built.registry)
-        for beside in (sweeper, healer):
+        for beside in (sweeper, healer, Broker(self._conf, built.broker)):
             threading.Thread(target=beside.run, args=(stop,), daemon=True).start()
         Engine(self._conf, built.deployments, built.sessions, built.registry).run(stop)
 

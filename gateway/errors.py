@@ -78,6 +78,12 @@ class CloudError(GatewayError):
     title = "Cloud error"
 
 
+class ProviderError(GatewayError):
+    """A server of the broker's is not reached, or does not do what it is asked for."""
+
+    title = "Provider error"
+
+
 class Unavailable(GatewayError):
     """Try again after ``retry_after`` seconds."""
 

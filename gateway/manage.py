@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from cliff import app, command, commandmanager, lister
 from oslo_config import cfg
 
-import gateway.registry.subscriptions  # noqa: F401 (holds secrets: their keys rotate, too)
+import gateway.broker.store
+import gateway.registry.subscriptions  # noqa: F401 (both hold secrets: their keys rotate, too)
 from gateway import conf as options
 from gateway import errors, vault
 from gateway.api.expose import isoformat

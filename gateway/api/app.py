@@ -19,10 +19,13 @@ from gateway.api.flavors import Flavors
 from gateway.api.images import Images
 from gateway.api.launch_options import LaunchOptions
 from gateway.api.networks import Networks
+from gateway.api.providers import Providers
 from gateway.api.registry import Registry as RegistryRoot
 from gateway.api.root import V1, Root
 from gateway.api.servers import Servers
+from gateway.api.services import Services
 from gateway.api.waiting import Waiting
+from gateway.broker.store import BrokerStore
 from gateway.cloud.sessions import Sessions
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.registry import Registry
@@ -38,6 +41,7 @@ class Parts:
     deployments: DeploymentStore
     registry: Registry
     subscriptions: SubscriptionStore
+    broker: BrokerStore
     waiting: Waiting
 
 
@@ -78,6 +82,8 @@ def application(parts: Parts):
             "servers": Servers(parts),
             "artifacts": Artifacts(parts),
             "deployments": Deployments(parts),
+            "providers": Providers(parts),
+            "services": Services(parts),
         }
     )
     app = routed(Root(v1, RegistryRoot(parts)), middleware.STACK, parts.conf)

@@ -60,6 +60,13 @@ def authorize(request: webob.Request, rule: str) -> Context:
     )
 
 
+def may(request: webob.Request, rule: str) -> bool:
+    """Whether who was let in may do that, too."""
+    seen = oslo_context.RequestContext.from_environ(request.environ)
+    enforcer: oslo_policy.Enforcer = request.environ[ENFORCER]
+    return enforcer.authorize(rule, {"project_id": seen.project_id}, seen, do_raise=False)
+
+
 def _as_plugin(environ: dict) -> access_plugin.AccessInfoPlugin:
     """The caller's token and nothing else: keystonemiddleware's own plugin would send a service token along,
     which OpenStack refuses where the gateway's user has no role ``service`` (a gateway of one's own)."""

@@ -21,7 +21,7 @@ PAGE = {
 
 class Collection:
     """Routes /v1/<collection> and its members: ``on_collection`` and ``on_member`` say which method of the
-    controller answers which HTTP method there; 405 with Allow for others, 404 for anything below a member.
+    controller answers which HTTP method there; 405 with Allow for others, 404 for anything else below.
 
     Pecan's own RestController would also take ``?_method=``, and walks from URLs into attributes."""
 
@@ -29,6 +29,8 @@ class Collection:
     on_member: dict[str, str] = {}
     #: Below a member: {"log": {"GET": "get_log"}}.
     on_part: dict[str, dict[str, str]] = {}
+    #: A member of such a part, /v1/<collection>/<id>/<part>/<id>.
+    on_part_member: dict[str, dict[str, str]] = {}
 
     @pecan.expose()
     def _route(self, args: list[str], request=None) -> tuple[Callable, list[str]]:
@@ -39,11 +41,14 @@ class Collection:
         method = "GET" if request.method == "HEAD" else request.method
         if method not in methods:
             raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": ", ".join(sorted(methods))})
-        return getattr(self, methods[method]), segments[:1]
+        return getattr(self, methods[method]), segments[::2]
 
     def _methods(self, segments: list[str]) -> dict[str, str]:
-        if len(segments) == 2:
-            return self.on_part.get(segments[1], {})
+        match segments:
+            case [_, part]:
+                return self.on_part.get(part, {})
+            case [_, part, _]:
+                return self.on_part_member.get(part, {})
         return {0: self.on_collection, 1: self.on_member}.get(len(segments), {})
 
 

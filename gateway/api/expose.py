@@ -33,6 +33,7 @@ STATUS: dict[type[errors.GatewayError], int] = {
     errors.TooLarge: 413,
     errors.Unhealthy: 422,
     errors.CloudError: 502,
+    errors.ProviderError: 502,
     errors.Unavailable: 503,
     errors.Timeout: 504,
 }

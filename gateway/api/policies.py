@@ -1,10 +1,11 @@
-"""Who may do what: reader looks, member acts, in their own project."""
+"""Who may do what: reader looks, member acts, in their own project; admin manages what all of them use."""
 
 from oslo_config import cfg
 from oslo_policy import policy
 
 READER = "role:reader and project_id:%(project_id)s"
 MEMBER = "role:member and project_id:%(project_id)s"
+ADMIN = "role:admin"
 
 _RULES = (
     ("gateway:flavors:get", READER, "See flavors", "GET", "/v1/flavors"),
@@ -17,6 +18,27 @@ _RULES = (
     ("gateway:deployments:get", READER, "See deployments and their logs", "GET", "/v1/deployments"),
     ("gateway:deployments:create", MEMBER, "Deploy", "POST", "/v1/deployments"),
     ("gateway:deployments:delete", MEMBER, "Undeploy", "DELETE", "/v1/deployments/{id}"),
+    ("gateway:providers:get", READER, "See providers and their plans", "GET", "/v1/providers"),
+    ("gateway:providers:create", ADMIN, "Attach providers", "POST", "/v1/providers"),
+    (
+        "gateway:providers:update",
+        ADMIN,
+        "Change providers, and see how they are managed",
+        "PUT",
+        "/v1/providers/{provider}",
+    ),
+    ("gateway:providers:delete", ADMIN, "Detach providers", "DELETE", "/v1/providers/{provider}"),
+    ("gateway:services:get", READER, "See services and their bindings", "GET", "/v1/services"),
+    ("gateway:services:credentials", MEMBER, "See their credentials", "GET", "/v1/services/{service}"),
+    ("gateway:services:create", MEMBER, "Have services", "POST", "/v1/services"),
+    (
+        "gateway:services:update",
+        MEMBER,
+        "Change services, make and delete bindings",
+        "PUT",
+        "/v1/services/{service}",
+    ),
+    ("gateway:services:delete", MEMBER, "Delete services", "DELETE", "/v1/services/{service}"),
     ("gateway:registry:get", READER, "Find instances", "GET", "/registry/service/types"),
     ("gateway:subscriptions:get", READER, "See webhooks", "GET", "/registry/subscriptions"),
     ("gateway:subscriptions:create", MEMBER, "Have webhooks", "POST", "/registry/subscriptions"),

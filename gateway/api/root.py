@@ -25,6 +25,20 @@ DELETE   /v1/deployments/{deployment}                     undeploy
 POST     /v1/deployments/{deployment}/cancel              take back what is under way
 POST     /v1/deployments/{deployment}/rollback            go back to an earlier release
 GET      /v1/deployments/{deployment}/log                 what its steps printed; ?follow=true streams it
+GET      /v1/providers                                    servers that services are made on, their plans
+POST     /v1/providers                                    attach one
+GET      /v1/providers/{provider}                         one
+PUT      /v1/providers/{provider}                         change it
+DELETE   /v1/providers/{provider}                         detach it; ?force=true with its services
+GET      /v1/services                                     the project's databases
+POST     /v1/services                                     have one made
+GET      /v1/services/{service}                           one, with its credentials
+PUT      /v1/services/{service}                           another plan
+DELETE   /v1/services/{service}                           delete it, and what is in it
+GET      /v1/services/{service}/bindings                  its logins
+POST     /v1/services/{service}/bindings                  another login
+GET      /v1/services/{service}/bindings/{binding}        one, with its credentials
+DELETE   /v1/services/{service}/bindings/{binding}        delete one
 GET      /registry/health                                 is the registry up
 GET      /registry/changes                                what has changed; waits for it, or streams it
 GET      /registry/service/types                          service types

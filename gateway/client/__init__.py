@@ -8,11 +8,12 @@ from gateway.client.deployments import Deployments
 from gateway.client.http import SERVICE_TYPE, ApiError
 from gateway.client.registry import Registry
 from gateway.client.servers import Servers
+from gateway.client.services import Services
 
 __all__ = ["SERVICE_TYPE", "ApiError", "Gateway"]
 
 
-class Gateway(Servers, Deployments, Registry):
+class Gateway(Servers, Deployments, Services, Registry):
     """The API over a keystoneauth session, whose project and roles count.
 
     ``endpoint`` is the gateway's URL (http://127.0.0.1:8790); without it Keystone's catalogue is asked for

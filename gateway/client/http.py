@@ -127,9 +127,9 @@ class Http:
 
     def _send(self, method: str, path: str, **options: Any) -> Any:
         # Bodies hold secrets and private keys, so that keystoneauth may only log requests that have none.
-        has_body = "json" in options or "data" in options
+        options.setdefault("log", "json" not in options and "data" not in options)
         try:
-            return self._http.request(path, method, raise_exc=False, log=not has_body, **options)
+            return self._http.request(path, method, raise_exc=False, **options)
         except (exceptions.EndpointNotFound, exceptions.EmptyCatalog) as error:
             raise ApiError(
                 "Keystone's catalogue has no service of the type gateway here: give the gateway's URL.",

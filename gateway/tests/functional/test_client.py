@@ -132,6 +132,8 @@ def test_neither_tokens_nor_secrets_reach_the_log(api, gateway, caplog):
     api.on("POST", "/v1/deployments", (202, {"deployment": {"id": "d1"}}))
     api.on("GET", "/v1/flavors", (200, {"flavors": []}))
     gateway.create_deployment({"service": "hello", "secrets": {"API_KEY": "planted-secret"}})
+    api.on("GET", "/v1/services/shop", (200, {"service": {"credentials": {"MYSQL_URL": "planted-secret"}}}))
+    gateway.service("shop")
     gateway.flavors()
     assert "/v1/flavors" in caplog.text
     assert "planted-secret" not in caplog.text
@@ -181,6 +183,24 @@ CALLS = {
     "POST /v1/deployments/{deployment}/cancel": lambda g: g.cancel_deployment("{deployment}"),
     "POST /v1/deployments/{deployment}/rollback": lambda g: g.roll_back_deployment("{deployment}"),
     "GET /v1/deployments/{deployment}/log": lambda g: g.deployment_log("{deployment}"),
+    "GET /v1/providers": lambda gateway: gateway.providers(),
+    "POST /v1/providers": lambda gateway: gateway.create_provider({}),
+    "GET /v1/providers/{provider}": lambda gateway: gateway.provider("{provider}"),
+    "PUT /v1/providers/{provider}": lambda gateway: gateway.replace_provider("{provider}", {}),
+    "DELETE /v1/providers/{provider}": lambda gateway: gateway.delete_provider("{provider}"),
+    "GET /v1/services": lambda gateway: gateway.services(),
+    "POST /v1/services": lambda gateway: gateway.create_service({}),
+    "GET /v1/services/{service}": lambda gateway: gateway.service("{service}"),
+    "PUT /v1/services/{service}": lambda gateway: gateway.update_service("{service}", "big"),
+    "DELETE /v1/services/{service}": lambda gateway: gateway.delete_service("{service}"),
+    "GET /v1/services/{service}/bindings": lambda gateway: gateway.bindings("{service}"),
+    "POST /v1/services/{service}/bindings": lambda gateway: gateway.create_binding("{service}"),
+    "GET /v1/services/{service}/bindings/{binding}": lambda gateway: gateway.binding(
+        "{service}", "{binding}"
+    ),
+    "DELETE /v1/services/{service}/bindings/{binding}": lambda gateway: gateway.delete_binding(
+        "{service}", "{binding}"
+    ),
     "GET /registry/health": lambda g: g.registry_health(),
     "GET /registry/.well-known/jwks.json": lambda g: g.signing_keys(),
     "GET /registry/facades/http_sd": lambda g: g.prometheus_targets(),

@@ -3,6 +3,7 @@
 from alembic import autogenerate
 from alembic.runtime import migration
 
+import gateway.broker.store
 import gateway.cloud.credentials
 import gateway.deploy.store
 import gateway.registry.signing_keys

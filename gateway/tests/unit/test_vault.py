@@ -15,12 +15,13 @@ from oslo_db.exception import DBError
 import gateway
 from gateway import conf as options
 from gateway import errors, vault
+from gateway.broker.store import BrokerStore
 from gateway.cloud.credentials import Credentials
 from gateway.db import Database, Sealed, metadata
 from gateway.deploy.model import Access
 from gateway.registry.signature import Signer
 from gateway.registry.subscriptions import Subscription, SubscriptionStore
-from gateway.tests import deployed
+from gateway.tests import brokered, deployed
 from gateway.vault import Vault, rotation
 from gateway.vault.files import FileKeys
 
@@ -124,6 +125,9 @@ def kept(tmp_path, store):
     Credentials(database, opened).add("credential", "user", "planted-secret")
     subscription = Subscription("s", "p", "http://192.0.2.1/", None, "whsec_planted", 0, 1.0)
     SubscriptionStore(database, opened).add(subscription, most=1)
+    broker = BrokerStore(database, opened)
+    broker.add_provider(brokered.PROVIDER)
+    broker.add(brokered.service(), most=1)
     claims = {"project_id": "p", "type": "hello", "host": "192.0.2.1", "port": 80}
     signature = Signer(conf, opened, database).mint(**claims).text
     return database, opened, (conf, signature, claims)

@@ -1,0 +1,298 @@
+"""/v1/services: databases of a project's own on the providers' servers, and the logins to them.
+
+What is asked for is stored, and done by the role engine; a call waits for it for [broker] answer_timeout, and
+answers 202 then. Asked for again by its name, a service is the one that there is.
+"""
+
+import functools
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pecan
+from oslo_config import cfg
+from oslo_db import exception as db_exception
+
+from gateway import errors
+from gateway.api import auth
+from gateway.api.collection import PAGE, Collection, page
+from gateway.api.expose import expose, isoformat
+from gateway.api.providers import NAME, wrapped
+from gateway.broker import choice
+from gateway.broker.model import LIVE, Binding, Fault, Service, Status, on_server
+from gateway.broker.providers import TYPES
+from gateway.broker.store import BrokerStore
+
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 64, "error": "must be text of 1 to 64 characters."}
+_NEW = {"type": _TEXT, "plan": _TEXT, "provider": _TEXT, "name": NAME}
+_EMPTY = {"type": "object", "additionalProperties": False}
+_LOOK = 0.05  # seconds between looks whether it is done
+_UNDER_WAY = (Status.CREATING, Status.UPDATING, Status.DELETING)
+_KINDS = {"gateway.provider.timeout": errors.Timeout, "gateway.internal": errors.GatewayError}
+
+
+class Services(Collection):
+    on_collection = {"GET": "get_all", "POST": "post"}
+    on_member = {"GET": "get_one", "PUT": "put", "DELETE": "delete"}
+    on_part = {"bindings": {"GET": "get_bindings", "POST": "post_binding"}}
+    on_part_member = {"bindings": {"GET": "get_binding", "DELETE": "delete_binding"}}
+
+    def __init__(self, parts):
+        self._conf = parts.conf
+        self._store: BrokerStore = parts.broker
+        self._patience = _Patience(parts.conf)
+
+    @expose(policy="gateway:services:get", query={**PAGE, "user": _TEXT, "provider": _TEXT})
+    def get_all(self, context, limit=None, marker=None, user=None, provider=None):
+        """By name, without credentials; ``user``: the id of who asked for it."""
+        fetch = functools.partial(self._store.services, context.project_id, user, provider)
+        return page("services", self._conf, fetch, _service, limit, marker, lambda each: each.name)
+
+    @expose(policy="gateway:services:get")
+    def get_one(self, name, context):
+        return self._shown(self._store.service(context.project_id, name))
+
+    @expose(policy="gateway:services:create", body=wrapped("service", _NEW, ["type", "plan"]), status=201)
+    def post(self, context, body):
+        """200 for the one that there is already, as it is wanted."""
+        wanted = body["service"]
+        if known := self._known(context, wanted):
+            pecan.response.status_int = 200
+            return self._made(known)
+        providers = self._store.providers()
+        provider = choice.chosen(
+            providers,
+            self._store.counts([each.name for each in providers]),
+            wanted["type"],
+            wanted["plan"],
+            wanted.get("provider"),
+        )
+        service = _new_service(context, wanted, provider.name)
+        try:
+            self._store.add(service, self._conf.broker.max_services)
+        except db_exception.DBDuplicateEntry as error:  # another call was quicker
+            raise _busy(service.name, "was just asked for by another call") from error
+        return self._made(service)
+
+    @expose(policy="gateway:services:update", body=wrapped("service", {"plan": _TEXT}, ["plan"]))
+    def put(self, name, context, body):
+        """Another plan; the same one has it put in force again."""
+        service, plan = self._store.service(context.project_id, name), body["service"]["plan"]
+        choice.chosen([self._store.provider(service.provider)], {}, service.type, plan, service.provider)
+        if not self._store.set_plan(service, plan):
+            raise _busy(name, f"is {service.status}")
+        return self._answered(service.id)
+
+    @expose(policy="gateway:services:delete", status=204)
+    def delete(self, name, context):
+        service = self._store.service(context.project_id, name)
+        self._store.delete(service)
+        left = self._patience.until(lambda: self._store.by_id(service.id), lambda found: found is None)
+        pecan.response.status_int = 204 if left is None else 202
+        return None if left is None else {"service": _service(left)}
+
+    @expose(policy="gateway:services:get", query=PAGE)
+    def get_bindings(self, name, context, limit=None, marker=None):
+        """In the order in which they were made, without credentials."""
+        bindings = self._store.service(context.project_id, name).bindings
+
+        def fetch(limit, marker):
+            ids = [each.id for each in bindings]
+            start = ids.index(marker) + 1 if marker in ids else 0
+            return bindings[start : start + limit]
+
+        return page("bindings", self._conf, fetch, _binding, limit, marker)
+
+    @expose(policy="gateway:services:get")
+    def get_binding(self, name, id, context):
+        service = self._store.service(context.project_id, name)
+        return self._shown_binding(service, _found(service, id))
+
+    @expose(policy="gateway:services:update", body=_EMPTY, status=201)
+    def post_binding(self, name, context, body):
+        """Another login, besides those that there are."""
+        service = self._store.service(context.project_id, name)
+        binding = _new_binding(service.id)
+        if not self._store.add_binding(binding, self._conf.broker.max_bindings):
+            raise _busy(name, f"is {service.status}")
+        found = self._patience.until(
+            lambda: self._binding_of(service, binding.id),
+            lambda found: found is None or found.status not in _UNDER_WAY,
+        )
+        if found is None:
+            raise _no_binding(name, binding.id)
+        _check(found.status, found.fault)
+        pecan.response.headers["Location"] = f"/v1/services/{name}/bindings/{binding.id}"
+        pecan.response.status_int = 201 if found.status is Status.READY else 202
+        return self._shown_binding(service, found)
+
+    @expose(policy="gateway:services:update", status=204)
+    def delete_binding(self, name, id, context):
+        service = self._store.service(context.project_id, name)
+        self._store.delete_binding(_found(service, id))
+        left = self._patience.until(lambda: self._binding_of(service, id), lambda found: found is None)
+        pecan.response.status_int = 204 if left is None else 202
+        return None if left is None else {"binding": _binding(left)}
+
+    def _known(self, context, wanted: dict) -> Service | None:
+        """The one of the name that is wanted. Raises Conflict where that is another one."""
+        if "name" not in wanted:
+            return None
+        try:
+            found = self._store.service(context.project_id, wanted["name"])
+        except errors.NotFound:
+            return None
+        if found.status is Status.FAILED:
+            return None
+        if found.status not in LIVE:
+            raise _busy(found.name, f"is {found.status}")
+        if any(wanted.get(each, getattr(found, each)) != getattr(found, each) for each in _NEW):
+            raise errors.Conflict(
+                "gateway.service.name_taken",
+                f"name: there is {found.name} already, of type {found.type} and plan {found.plan} on "
+                f"{found.provider}.",
+                field="service.name",
+            )
+        return found
+
+    def _made(self, service: Service) -> dict:
+        pecan.response.headers["Location"] = f"/v1/services/{service.name}"
+        return self._answered(service.id)
+
+    def _answered(self, id: str) -> dict:
+        """Once it is done, or 202; raises what made it fail."""
+        found = self._patience.until(
+            lambda: self._store.by_id(id), lambda found: found is None or found.status not in _UNDER_WAY
+        )
+        if found is None:
+            raise errors.NotFound("gateway.service.not_found", "It was deleted meanwhile.")
+        _check(found.status, found.fault)
+        if found.status is not Status.READY:
+            pecan.response.status_int = 202
+        return self._shown(found)
+
+    def _shown(self, service: Service) -> dict:
+        credentials = self._credentials(service, service.current)
+        return {"service": _service(service) | credentials}
+
+    def _shown_binding(self, service: Service, binding: Binding) -> dict:
+        usable = binding if binding.status is Status.READY and service.status in LIVE else None
+        return {"binding": _binding(binding) | self._credentials(service, usable)}
+
+    def _credentials(self, service: Service, binding: Binding | None) -> dict[str, Any]:
+        """Null while there are none; left out for who may not see them."""
+        if not auth.may(pecan.request, "gateway:services:credentials"):
+            return {}
+        pecan.response.headers["Cache-Control"] = "no-store"
+        if binding is None:
+            return {"credentials": None}
+        provider = self._store.provider(service.provider)
+        return {
+            "credentials": TYPES[service.type].credentials(
+                provider.host, provider.port, on_server(service.id), binding.user, binding.password
+            )
+        }
+
+    def _binding_of(self, service: Service, id: str) -> Binding | None:
+        found = self._store.by_id(service.id)
+        return next((each for each in found.bindings if each.id == id), None) if found else None
+
+
+class _Patience:
+    """Half of the process' threads at most wait at the same time: a provider that hangs must not take all."""
+
+    def __init__(self, conf: cfg.ConfigOpts):
+        self._timeout = conf.broker.answer_timeout
+        self._places = threading.BoundedSemaphore(max(1, conf.api.threads // 2))
+
+    def until(self, look: Callable[[], Any], is_done: Callable[[Any], bool]) -> Any:
+        """What ``look`` found last."""
+        deadline = time.monotonic() + self._timeout
+        if not self._places.acquire(blocking=False):
+            return look()
+        try:
+            while not is_done(found := look()) and time.monotonic() < deadline:
+                time.sleep(_LOOK)
+            return found
+        finally:
+            self._places.release()
+
+
+def _new_service(context, wanted: dict, provider: str) -> Service:
+    id, now = secrets.token_hex(8), time.time()
+    return Service(
+        id=id,
+        project_id=context.project_id,
+        user_id=context.user_id,
+        name=wanted.get("name", f"{wanted['type']}-{id[:8]}"),
+        type=wanted["type"],
+        provider=provider,
+        plan=wanted["plan"],
+        status=Status.CREATING,
+        fault=None,
+        created_at=now,
+        updated_at=now,
+        bindings=(_new_binding(id),),
+    )
+
+
+def _new_binding(service_id: str) -> Binding:
+    return Binding(
+        id=secrets.token_hex(4),
+        service_id=service_id,
+        password=secrets.token_urlsafe(24),
+        status=Status.CREATING,
+        fault=None,
+        created_at=time.time(),
+    )
+
+
+def _check(status: Status, fault: Fault | None) -> None:
+    """Raises what made it fail."""
+    if status in (Status.REVERTING, Status.FAILED):
+        raise _KINDS.get(fault.code, errors.ProviderError)(fault.code, fault.message)
+
+
+def _found(service: Service, id: str) -> Binding:
+    for binding in service.bindings:
+        if binding.id == id:
+            return binding
+    raise _no_binding(service.name, id)
+
+
+def _no_binding(name: str, id: str) -> errors.NotFound:
+    return errors.NotFound("gateway.binding.not_found", f"Service {name} has no binding {id}.")
+
+
+def _busy(name: str, why: str) -> errors.Conflict:
+    return errors.Conflict("gateway.service.busy", f"Service {name} {why}.")
+
+
+def _service(service: Service) -> dict[str, Any]:
+    return {
+        "id": service.id,
+        "name": service.name,
+        "type": service.type,
+        "provider": service.provider,
+        "plan": service.plan,
+        "user": service.user_id,
+        "status": service.status,
+        "fault": _fault(service.fault),
+        "created_at": isoformat(service.created_at),
+        "updated_at": isoformat(service.updated_at),
+    }
+
+
+def _binding(binding: Binding) -> dict[str, Any]:
+    return {
+        "id": binding.id,
+        "status": binding.status,
+        "fault": _fault(binding.fault),
+        "created_at": isoformat(binding.created_at),
+    }
+
+
+def _fault(fault: Fault | None) -> dict[str, str] | None:
+    return fault and vars(fault)

@@ -1,0 +1,34 @@
+"""Which provider a service is made on. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from gateway import errors
+from gateway.broker.model import Provider, Status
+
+
+def chosen(
+    providers: Iterable[Provider], counts: Mapping[str, int], type: str, plan: str, name: str | None = None
+) -> Provider:
+    """The one of that ``name``, or of those that offer the plan the one with the fewest services (``counts``,
+    by provider). Raises Invalid, which says what there is."""
+    there = [each for each in providers if each.status is Status.READY]
+    of_type = [each for each in there if each.type == type]
+    if not of_type:
+        raise _invalid("type", f"nothing provides {type}; there is {_listed(each.type for each in there)}")
+    asked = [each for each in of_type if name in (None, each.name)]
+    if not asked:
+        named = _listed(each.name for each in of_type)
+        raise _invalid("provider", f"no provider {name} has services of type {type}; there is {named}")
+    offering = [each for each in asked if plan in each.plans]
+    if not offering:
+        plans = _listed(offered for each in asked for offered in each.plans)
+        raise _invalid("plan", f"there is no plan {plan} of {name or type}; there is {plans}")
+    return min(offering, key=lambda each: (counts.get(each.name, 0), each.name))
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names))) or "none"
+
+
+def _invalid(field: str, why: str) -> errors.Invalid:
+    return errors.Invalid(f"gateway.service.{field}", f"{field}: {why}.", field=f"service.{field}")

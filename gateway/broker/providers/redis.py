@@ -1,0 +1,122 @@
+"""Redis, 7 and later: users of its ACL, for keys and channels that begin with the service's name and ":"."""
+
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterator
+
+import redis
+from redis import backoff, retry
+
+from gateway import errors
+from gateway.broker.model import Limits
+from gateway.broker.providers.login import Login
+
+#: What tells of the keys, channels and scripts of others or touches them, and what Redis calls dangerous.
+_DENIED = (
+    *("@admin", "@dangerous", "scan", "randomkey", "dbsize", "pubsub", "function", "script"),
+    *("client|tracking", "cluster|getkeysinslot", "cluster|countkeysinslot"),
+)
+_ALLOWED = ("script|load", "script|exists")
+_BATCH = 1000  # keys
+
+
+class Redis:
+    def __init__(self, login: Login):
+        self._login = login
+
+    def check(self, limits: Collection[Limits]) -> None:
+        with self._session() as session:
+            version = session.info("server")["redis_version"]
+            if int(version.partition(".")[0]) < 7:
+                raise self._login.refused(f"it is Redis {version}, older than 7")
+            session.acl_users()
+            self._keep(session)
+
+    def ensure(self, name: str, limits: Limits) -> None:
+        """A prefix needs nothing."""
+
+    def bind(self, name: str, user: str, password: str, limits: Limits) -> None:
+        with self._session(name) as session:
+            session.acl_setuser(
+                user,
+                enabled=True,
+                reset=True,
+                hashed_passwords="+" + hashlib.sha256(password.encode()).hexdigest(),
+                keys=[f"{name}:*"],
+                channels=[f"{name}:*"],
+                categories=["+@all", *(f"-{each}" for each in _DENIED if each.startswith("@"))],
+                commands=[
+                    *(f"-{each}" for each in _DENIED if not each.startswith("@")),
+                    *(f"+{each}" for each in _ALLOWED),
+                ],
+            )
+            self._keep(session)
+
+    def unbind(self, name: str, user: str) -> None:
+        with self._session(name) as session:
+            session.acl_deluser(user)  # and its connections
+            self._keep(session)
+
+    def remove(self, name: str) -> None:
+        with self._session(name) as session:
+            if users := [user for user in session.acl_users() if user.startswith(name)]:
+                session.acl_deluser(*users)
+            self._keep(session)
+            databases = [int(database.removeprefix("db")) for database in session.info("keyspace")]
+        for database in databases:
+            with self._session(name, database) as session:
+                keys: list[bytes] = []
+                for key in session.scan_iter(f"{name}:*", _BATCH):
+                    keys.append(key)
+                    if len(keys) == _BATCH:
+                        session.unlink(*keys)
+                        keys.clear()
+                if keys:
+                    session.unlink(*keys)
+
+    def _keep(self, session: redis.Redis) -> None:
+        """On disk: a server that starts anew would forget its users."""
+        try:
+            session.acl_save()
+        except redis.ResponseError:  # it has no aclfile
+            try:
+                session.config_rewrite()
+            except redis.ResponseError as error:
+                raise self._login.refused(
+                    "it would forget its users when it is started anew: it needs an aclfile, or a "
+                    "configuration file that it may write"
+                ) from error
+
+    @contextlib.contextmanager
+    def _session(self, name: str = "", database: int = 0) -> Iterator[redis.Redis]:
+        """Ends those of the same name that were given up."""
+        login = self._login
+        try:
+            with redis.Redis(
+                host=login.address,
+                port=login.port,
+                db=database,
+                username=login.username,
+                password=login.password or None,
+                client_name=name or None,
+                socket_connect_timeout=login.timeout,
+                socket_timeout=login.timeout,
+                retry=retry.Retry(backoff.NoBackoff(), 0),
+                single_connection_client=True,
+                decode_responses=True,
+            ) as session:
+                own = str(session.client_id())
+                for client in session.client_list() if name else ():
+                    if client["name"] == name and client["id"] != own:
+                        session.client_kill_filter(_id=client["id"])
+                yield session
+        except (redis.RedisError, OSError) as error:
+            raise _fault(login, error) from error
+
+
+def _fault(login: Login, error: Exception) -> errors.GatewayError:
+    if isinstance(error, redis.TimeoutError | TimeoutError):
+        return login.late()
+    if isinstance(error, redis.AuthenticationError | redis.ResponseError):
+        return login.refused(error)
+    return login.unreachable(error)

@@ -1,0 +1,143 @@
+"""provider: servers that services are made on, for who manages them."""
+
+import argparse
+import getpass
+import json
+import pathlib
+
+from gateway.cli.command import Column, Command, CommandError, Formatted, List, Show, add_yes, fields, rows
+
+
+def _plans(value: dict) -> Formatted:
+    return Formatted(value, lambda plans: "\n".join(_plan_text(*each) for each in plans.items()))
+
+
+def _plan_text(name: str, limits: dict) -> str:
+    return ",".join([name, *(f"{limit}={value}" for limit, value in limits.items())])
+
+
+_COLUMNS: tuple[Column, ...] = (
+    ("Name", lambda provider: provider["name"]),
+    ("Type", lambda provider: provider["type"]),
+    ("Host", lambda provider: provider["host"]),
+    ("Port", lambda provider: provider["port"]),
+    ("Plans", lambda provider: _plans(provider["plans"])),
+    ("Status", lambda provider: provider["status"]),
+)
+_SPECIAL = {"plans": _plans}
+
+
+def _plan(text: str) -> tuple[str, dict]:
+    """The type of an option: free,connections=5,statement_timeout=1.5"""
+    name, *limits = text.split(",")
+    pairs = [limit.partition("=") for limit in limits]
+    try:
+        return name, {limit: json.loads(value) for limit, _, value in pairs}
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME,LIMIT=NUMBER,…") from error
+
+
+def _add_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument("--host", required=required, metavar="ADDRESS", help="where it listens")
+    parser.add_argument("--port", type=int, metavar="PORT")
+    parser.add_argument("--username", required=required, metavar="NAME", help="who may manage it")
+    parser.add_argument("--password-file", metavar="FILE", help="whose first line is the password")
+    parser.add_argument(
+        "--plan",
+        dest="plans",
+        type=_plan,
+        action="append",
+        required=required,
+        metavar="NAME[,LIMIT=NUMBER]",
+        help="free,connections=5,statement_timeout=10; may be given several times",
+    )
+
+
+def _given(parsed_args: argparse.Namespace) -> dict:
+    wanted = {name: getattr(parsed_args, name) for name in ("host", "port", "username")}
+    wanted["plans"] = dict(parsed_args.plans) if parsed_args.plans else None
+    if parsed_args.password_file:
+        wanted["password"] = _first_line(parsed_args.password_file)
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _first_line(path: str) -> str:
+    try:
+        return pathlib.Path(path).read_text().partition("\n")[0]
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"--password-file {path}: {error}") from error
+
+
+class ListProviders(List):
+    """List the providers and what they offer"""
+
+    def take_action(self, parsed_args):
+        return rows(self.gateway.providers(), _COLUMNS)
+
+
+class ShowProvider(Show):
+    """Show a provider"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("provider", metavar="PROVIDER", help="name")
+        return parser
+
+    def take_action(self, parsed_args):
+        return fields(self.gateway.provider(parsed_args.provider), _SPECIAL)
+
+
+class CreateProvider(Show):
+    """Attach a server as a provider"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--type", required=True, help="mysql (MariaDB too), postgresql or redis")
+        _add_options(parser, required=True)
+        return parser
+
+    def take_action(self, parsed_args):
+        wanted = {"name": parsed_args.name, "type": parsed_args.type, **_given(parsed_args)}
+        if "password" not in wanted and self.app.stdin.isatty():
+            wanted["password"] = getpass.getpass(f"Password of {parsed_args.username}: ")
+        return fields(self.gateway.create_provider(wanted), _SPECIAL)
+
+
+class UpdateProvider(Show):
+    """Change a provider: what is given, and of its plans those that are named"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("provider", metavar="PROVIDER", help="name")
+        _add_options(parser, required=False)
+        parser.add_argument("--no-plan", metavar="NAME", action="append", default=[], help="take one away")
+        return parser
+
+    def take_action(self, parsed_args):
+        known, given = self.gateway.provider(parsed_args.provider), _given(parsed_args)
+        plans = known["plans"] | given.get("plans", {})
+        kept = {name: plan for name, plan in plans.items() if name not in parsed_args.no_plan}
+        wanted = {name: known[name] for name in ("host", "port", "username") if name in known}
+        return fields(
+            self.gateway.replace_provider(parsed_args.provider, {**wanted, **given, "plans": kept}), _SPECIAL
+        )
+
+
+class DeleteProvider(Command):
+    """Detach providers"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("providers", metavar="PROVIDER", nargs="+", help="name")
+        parser.add_argument("--force", action="store_true", help="delete all of their services first")
+        add_yes(parser)
+        return parser
+
+    def take_action(self, parsed_args):
+        what = "with all services" if parsed_args.force else "which have no services"
+        if not self.confirmed(f"Delete {', '.join(parsed_args.providers)}, {what}?", parsed_args):
+            return
+        for name in parsed_args.providers:
+            gone = self.gateway.delete_provider(name, parsed_args.force)
+            self.say(f"{name} is deleted." if gone else f"{name} goes with the last of its services.")

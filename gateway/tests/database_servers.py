@@ -1,0 +1,184 @@
+"""MariaDB, PostgreSQL and Redis from Debian's packages, each with an admin's login, on a free port of
+127.0.0.1, in a folder that is gone afterwards. They do not run as root."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+
+import pg8000.native
+import pymysql
+import redis
+
+USERNAME, PASSWORD = "manager", "the-manager's-password"
+_UP = 60  # seconds
+
+
+class Server:
+    """``start`` starts it, ``stop`` ends it for good."""
+
+    type: str
+    account: str  # whom it runs as, where we are root
+    installed: bool
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"gateway-{self.type}-"))
+        self.folder.chmod(0o700)
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self.account, self.account)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = listener.getsockname()[1]
+        self.process: subprocess.Popen | None = None
+
+    def command(self, *arguments: str | pathlib.Path, **more) -> subprocess.Popen:
+        if os.geteuid() == 0:
+            more |= {"user": self.account, "group": self.account, "extra_groups": []}
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(arguments, stdout=log, stderr=log, cwd=self.folder, **more)
+
+    def done(self, *arguments: str | pathlib.Path) -> None:
+        code = self.command(*arguments).wait(_UP)
+        assert code == 0, f"{arguments[0]} ended with {code}:\n{self.tail()}"
+
+    def until_up(self, attempt: Callable[[], None]) -> None:
+        deadline = time.monotonic() + _UP
+        while True:
+            assert self.process.poll() is None, f"{self.type} ended:\n{self.tail()}"
+            try:
+                return attempt()
+            except (pymysql.Error, pg8000.native.Error, redis.RedisError, OSError) as error:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"{error}\n{self.tail()}") from error
+                time.sleep(0.1)
+
+    def tail(self) -> str:
+        return (self.folder / "log").read_text(errors="replace")[-2000:]
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()  # nothing of it is kept
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class MariaDB(Server):
+    type, account = "mysql", "mysql"
+    installed = pathlib.Path("/usr/sbin/mariadbd").exists()
+
+    def start(self) -> "MariaDB":
+        data = self.folder / "data"
+        self.done(
+            "/usr/bin/mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        )
+        self.process = self.command(
+            "/usr/sbin/mariadbd",
+            "--no-defaults",
+            f"--datadir={data}",
+            f"--socket={self.folder}/socket",
+            "--bind-address=127.0.0.1",
+            f"--port={self.port}",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=16M",
+        )
+        self.until_up(self._add_manager)
+        return self
+
+    def _add_manager(self) -> None:
+        with (
+            contextlib.closing(pymysql.connect(unix_socket=f"{self.folder}/socket", user="root")) as root,
+            root.cursor() as cursor,
+        ):
+            cursor.execute("CREATE USER %s@'%%' IDENTIFIED BY %s", (USERNAME, PASSWORD))
+            cursor.execute("GRANT ALL ON *.* TO %s@'%%' WITH GRANT OPTION", (USERNAME,))
+
+    def things(self) -> set[str]:
+        """What it has of the broker's: databases and accounts."""
+        with (
+            contextlib.closing(
+                pymysql.connect(host="127.0.0.1", port=self.port, user=USERNAME, password=PASSWORD)
+            ) as manager,
+            manager.cursor() as cursor,
+        ):
+            cursor.execute("SHOW DATABASES LIKE 'gw%'")
+            found = {f"database {name}" for (name,) in cursor.fetchall()}
+            cursor.execute("SELECT user FROM mysql.user WHERE user LIKE 'gw%'")
+            return found | {f"account {name}" for (name,) in cursor.fetchall()}
+
+
+class PostgreSQL(Server):
+    """Its manager is no superuser."""
+
+    type, account = "postgresql", "postgres"
+    _programs = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=pathlib.Path("/nowhere"))
+    installed = (_programs / "initdb").exists()
+
+    def start(self) -> "PostgreSQL":
+        data, password = self.folder / "data", self.folder / "password"
+        password.write_text("root")
+        if os.geteuid() == 0:
+            shutil.chown(password, self.account)
+        self.done(
+            self._programs / "initdb",
+            *("-U", "root", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--no-sync"),
+            data,
+        )
+        self.process = self.command(
+            self._programs / "postgres",
+            *("-D", data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.folder),
+            *("-c", "fsync=off", "-c", "shared_buffers=16MB"),
+        )
+        self.until_up(self._add_manager)
+        return self
+
+    def _session(self, user: str, password: str) -> pg8000.native.Connection:
+        return pg8000.native.Connection(
+            user, host="127.0.0.1", port=self.port, password=password, database="postgres"
+        )
+
+    def _add_manager(self) -> None:
+        with contextlib.closing(self._session("root", "root")) as root:
+            password = pg8000.native.literal(PASSWORD)
+            root.run(f"CREATE ROLE {USERNAME} LOGIN CREATEDB CREATEROLE PASSWORD {password}")
+
+    def things(self) -> set[str]:
+        with contextlib.closing(self._session(USERNAME, PASSWORD)) as manager:
+            databases = manager.run("SELECT datname FROM pg_database WHERE datname LIKE 'gw%'")
+            roles = manager.run("SELECT rolname FROM pg_roles WHERE rolname LIKE 'gw%'")
+        return {f"database {name}" for (name,) in databases} | {f"role {name}" for (name,) in roles}
+
+
+class Redis(Server):
+    type, account = "redis", "redis"
+    installed = pathlib.Path("/usr/bin/redis-server").exists()
+
+    def start(self) -> "Redis":
+        acl = self.folder / "users.acl"
+        acl.write_text(f"user default off\nuser {USERNAME} on ~* &* +@all >{PASSWORD}\n")
+        if os.geteuid() == 0:
+            shutil.chown(acl, self.account)
+        self.process = self.command(
+            "/usr/bin/redis-server",
+            *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.folder, "--save", ""),
+            *("--aclfile", acl),
+        )
+        self.until_up(lambda: self._manager().ping())
+        return self
+
+    def _manager(self) -> redis.Redis:
+        return redis.Redis(
+            "127.0.0.1", self.port, username=USERNAME, password=PASSWORD, decode_responses=True
+        )
+
+    def things(self) -> set[str]:
+        with self._manager() as manager:
+            users = {f"user {name}" for name in manager.acl_users() if name.startswith("gw")}
+            return users | {f"key {key}" for key in manager.scan_iter("gw*")}

@@ -1,0 +1,51 @@
+"""Which provider, and what is said where there is none."""
+
+import dataclasses
+
+import pytest
+
+from gateway import errors
+from gateway.broker.choice import chosen
+from gateway.broker.model import Limits, Status
+from gateway.tests.brokered import PROVIDER
+
+OTHER = dataclasses.replace(PROVIDER, name="another", plans={"free": Limits(), "huge": Limits()})
+SQL = dataclasses.replace(PROVIDER, name="sql", type="mysql")
+GOING = dataclasses.replace(PROVIDER, name="going", status=Status.DELETING)
+ALL = (PROVIDER, OTHER, SQL, GOING)
+
+
+@pytest.mark.parametrize(
+    ("type", "plan", "name", "counts", "wanted"),
+    [
+        ("redis", "free", None, {}, "another"),
+        ("redis", "free", None, {"another": 2, "cache": 1}, "cache"),
+        ("redis", "free", "another", {"another": 2, "cache": 1}, "another"),
+        ("redis", "huge", None, {"another": 2}, "another"),
+        ("mysql", "big", None, {}, "sql"),
+    ],
+)
+def test_the_one_with_the_fewest_services(type, plan, name, counts, wanted):
+    assert chosen(ALL, counts, type, plan, name).name == wanted
+
+
+@pytest.mark.parametrize(
+    ("type", "plan", "name", "field", "told"),
+    [
+        ("oracle", "free", None, "service.type", "mysql, redis"),
+        ("redis", "free", "sql", "service.provider", "another, cache"),
+        ("redis", "free", "going", "service.provider", "another, cache"),
+        ("redis", "tiny", None, "service.plan", "big, free, huge"),
+        ("redis", "huge", "cache", "service.plan", "of cache; there is big, free"),
+    ],
+)
+def test_what_is_not_there(type, plan, name, field, told):
+    with pytest.raises(errors.Invalid) as refused:
+        chosen(ALL, {}, type, plan, name)
+    assert refused.value.field == field
+    assert told in refused.value.message
+
+
+def test_no_provider_at_all():
+    with pytest.raises(errors.Invalid, match="there is none"):
+        chosen((), {}, "redis", "free")
