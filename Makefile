@@ -25,6 +25,7 @@ help:
 	@echo 'make up        the cloud and the gateway, left running; make down stops them'
 	@echo 'make check     what needs no cloud: lint, unit and functional tests'
 	@echo 'make databases the tests of what is stored, on PostgreSQL and MariaDB, started for them'
+	@echo 'make features-on-databases  the features without guests, on both'
 	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
 	@echo 'make crash     kills the gateway at every step of every flow (FLOW="update new" for some); half an hour'
 	@echo 'make samples   writes etc/gateway/*.sample and the code of registry.proto anew'
@@ -74,6 +75,11 @@ databases: venv
 	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
 	devstack/databases $(BIN)/pytest -q -p no:warnings $(ON_DATABASES)
 
+# The features that boot no guest, twice; the cloud is there (make up).
+features-on-databases: venv
+	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
+	$(INSIDE) devstack/databases $(BIN)/behave --tags "not @servers" features/*.feature
+
 # One of them asks the registry by dig; the broker's have databases made.
 features: venv
 	@type dig >/dev/null 2>&1 && test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql -a -x /usr/bin/redis-server || \
@@ -90,4 +96,4 @@ samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv up down demo lint unit functional check databases features crash test samples
+.PHONY: help venv up down demo lint unit functional check databases features-on-databases features crash test samples

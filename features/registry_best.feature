@@ -7,11 +7,13 @@ Feature: The best instance of a service
     And a member adds the service fair 1 with the weight 2
     And a member adds the service fair 1 with the weight 3
     And a member adds the service fair 1 with the weight 4
+    And every API process knows of fair-3
     Then of 10000 calls of GET /registry/service/types/fair/best the shares are 10, 20, 30 and 40 %, within 2 % of each
 
   Scenario Outline: Each call may choose how
     When a member adds the service how 1 with the weight 1
     And a member adds the service how 1 with the weight 9
+    And every API process knows of how-1
     Then of <calls> calls of GET /registry/service/types/how/best?balancer=<balancer> <first> name how-0 and <second> name how-1
 
     Examples:
@@ -32,6 +34,7 @@ Feature: The best instance of a service
     When a member adds the service sticky 1 with the weight 1
     And a member adds the service sticky 1 with the weight 1
     And a member adds the service sticky 1 with the weight 1
+    And every API process knows of sticky-2
     And a member calls GET /registry/service/types/sticky/best?key=alice
     And "name" is remembered as hers
     Then of 20 calls of GET /registry/service/types/sticky/best?key=alice 20 name {hers}

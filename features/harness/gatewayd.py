@@ -11,6 +11,7 @@ import time
 
 import requests
 
+from gateway.tests import databases
 from harness import clouds
 from harness.names import address_here
 
@@ -52,6 +53,9 @@ class Gatewayd:
             "broker": {"allowed_networks": "127.0.0.1/32", "max_services": 5, "max_bindings": 3},
             "keystone_authtoken": _service_user(),
         }
+        self.database = f"sqlite:///{self.state}/gateway.db"
+        if databases.SERVER:
+            self.new_database()
         self.configure(options or {})
         self.environment = os.environ | (variables or {})
         self._process: subprocess.Popen | None = None
@@ -65,6 +69,17 @@ class Gatewayd:
         with self._config.open("w") as file:
             parser.write(file)
         self._config.chmod(0o600)
+
+    def new_database(self) -> None:
+        """Empty, as of the next start."""
+        if not databases.SERVER:
+            for path in self.state.glob("gateway.db*"):
+                path.unlink()
+            return
+        if "database" in self._sections:
+            databases.dropped(self.database)
+        self.database = databases.made(str(self.state))
+        self._sections["database"] = {"connection": self.database}
 
     @property
     def command(self) -> list[str | pathlib.Path]:

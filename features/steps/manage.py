@@ -1,11 +1,13 @@
 """The operator: gateway-manage, and what he does to the daemon's own files."""
 
+import contextlib
 import shlex
-import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
+import sqlalchemy as sa
 from behave import then, when
 from harness import clouds
 from harness.asking import call
@@ -31,28 +33,29 @@ def step_prints_not(context, text):
     assert filled(text, context.names) not in context.ran.stdout, context.ran
 
 
-def _database(context) -> sqlite3.Connection:
-    connection = sqlite3.connect(context.gateway.state / "gateway.db", isolation_level=None)
-    connection.execute("PRAGMA foreign_keys=ON")
-    return connection
+@contextlib.contextmanager
+def _database(context) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(context.gateway.database, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.execute(sa.text("PRAGMA foreign_keys=ON"))
+        yield connection
 
 
 @when("its database is a new one")
 def step_new_database(context):
     context.gateway.exit_code()
-    for path in context.gateway.state.glob("gateway.db*"):
-        path.unlink()
+    context.gateway.new_database()
 
 
 @when("its database forgets the deployment")
 def step_forget(context):
     """As an operator who restores a backup from before it."""
-    id = context.names["deployment"]
+    it = {"id": context.names["deployment"]}
     with _database(context) as connection:
-        (context.forgotten_trust,) = connection.execute(
-            "SELECT trust_id FROM deployments WHERE id = ?", [id]
-        ).fetchone()
-        connection.execute("DELETE FROM deployments WHERE id = ?", [id])
+        found = sa.text("SELECT trust_id FROM deployments WHERE id = :id")
+        context.forgotten_trust = connection.scalar(found, it)
+        connection.execute(sa.text("DELETE FROM deployments WHERE id = :id"), it)
 
 
 @then("Keystone no longer has the trust of the forgotten deployment")
@@ -65,7 +68,7 @@ def step_no_trust(context):
 def step_signing_keys(context, count):
     """As many as before: what was sealed could be opened, else another would have been made."""
     with _database(context) as connection:
-        rows = connection.execute("SELECT private_key FROM signing_keys").fetchall()
+        rows = connection.execute(sa.text("SELECT private_key FROM signing_keys")).all()
     assert len(rows) == count, len(rows)
     assert all(key.startswith("gAAAA") for (key,) in rows), "not sealed"
 

@@ -11,6 +11,8 @@ from harness.asking import SOON, call, found, soon
 from harness.names import filled
 from harness.web import WebService
 
+from gateway.tests import databases
+
 
 @given("a web service {name:w} whose health check is answered {answer}")
 def step_web_service(context, name, answer):
@@ -115,6 +117,19 @@ def _forget(client, who, answer):
 @then("of {calls:d} calls of GET {path:S} {first:d} name {name:S} and {second:d} name {other:S}")
 def step_shares(context, calls, path, first, name, second, other):
     _check_shares(context, calls, path, {name: first, other: second})
+
+
+@when("every API process knows of {name:S}")
+def step_known(context, name):
+    """At once where the database is SQLite, which tells of each commit; soon elsewhere."""
+    path = f"/registry/service/types/{name.rpartition('-')[0]}/best?explain=true"
+    deadline = time.monotonic() + (SOON if databases.SERVER else 0)
+    while True:
+        told = [found(call(context, "a member", "GET", path), "explanation") for _ in range(20)]
+        if all(any(each["instance"] == name for each in explained) for explained in told):
+            return
+        assert time.monotonic() < deadline, f"not every API process knows of {name}"
+        time.sleep(0.1)
 
 
 _CALLERS = 4

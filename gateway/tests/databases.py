@@ -1,4 +1,5 @@
-"""The database that a test has for itself: SQLite in its folder, or one where GATEWAY_TEST_DATABASE says.
+"""The database that a test, or a daemon of the features, has for itself: SQLite in its folder, or one where
+GATEWAY_TEST_DATABASE says.
 
 ``make databases`` starts such servers; a URL is postgresql+psycopg2://USER@127.0.0.1:PORT/postgres, or
 mysql+pymysql://USER@127.0.0.1:PORT/mysql.
@@ -14,13 +15,25 @@ from oslo_config import cfg
 SERVER = os.environ.get("GATEWAY_TEST_DATABASE")
 
 
+def made(folder: str) -> str:
+    """The URL of the database of that folder on ``SERVER``, empty at first."""
+    name = "gateway_" + hashlib.sha256(folder.encode()).hexdigest()[:32]
+    with _connected() as connection, contextlib.suppress(sa.exc.ProgrammingError):  # it is there
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    return sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+
+
+def dropped(url: str) -> None:
+    with _connected() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {sa.make_url(url).database}"))
+
+
+def _connected() -> sa.Connection:
+    return sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool).connect()
+
+
 def of_the_folder(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
     """``conf``, whose database is that of its state_path, as the file is; empty at first."""
     if SERVER:
-        name = "gateway_" + hashlib.sha256(conf.state_path.encode()).hexdigest()[:32]
-        server = sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with server.connect() as connection, contextlib.suppress(sa.exc.ProgrammingError):  # it is there
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        url = server.url.set(database=name).render_as_string(hide_password=False)
-        conf.set_override("connection", url, "database")
+        conf.set_override("connection", made(conf.state_path), "database")
     return conf
