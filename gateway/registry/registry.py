@@ -23,7 +23,7 @@ from gateway.registry.store import RegistryStore
 
 class Registry:
     """Threads may share it; make one per process. Reads come from this process's snapshot and see every write
-    at once; but where the database is not SQLite, ``best`` sees those of other processes after
+    that was answered; but where the database is not SQLite, ``best`` sees those of other processes after
     ``[registry] refresh_interval``. What belongs to another project is not there."""
 
     def __init__(self, conf: cfg.ConfigOpts, store: RegistryStore, signer: Signer):

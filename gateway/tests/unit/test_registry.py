@@ -314,7 +314,7 @@ def test_what_another_process_wrote_is_seen_at_once_or_by_best_at_the_next_look(
     add(writer, 2)
     if other._store.version() is None:  # a database that does not tell of commits
         assert {other.best("p", "auth").ordinal for _ in range(4)} == {0}
-        other._snapshot._looked_at = -1e9
+    other._snapshot._looked_at = -1e9
     assert {other.best("p", "auth").ordinal for _ in range(4)} == {0, 1}
     add(writer, 3)
     assert [each.ordinal for each in other.instances("p", "auth")] == [0, 1, 2]
