@@ -4,6 +4,7 @@ import asyncio
 import collections
 import concurrent.futures
 import dataclasses
+import gc
 import logging
 import resource
 import sys
@@ -29,6 +30,7 @@ _SETTLE_EVERY = 1.0
 _KEEP_EVERY = 2.0  # seconds; the readings of that time are written together, for people to look at
 _RETRY_AFTER = 1.0  # seconds, after an error
 _SWITCH_EVERY = 0.0005  # seconds; a thread that judges would hold up each round of the loop
+_COLLECT_AFTER = 10_000, 20, 100  # of 30,000 instances there is too much to look through again and again
 _NOTICE_STOP = 0.1  # seconds
 _FORGET_EVERY = 60.0  # seconds between looks for changes that need not be kept
 _RENEW_EVERY = 10.0  # seconds between looks for signatures that grow old
@@ -66,6 +68,7 @@ class Monitor:
     def run(self, stop: threading.Event) -> None:
         """Checks until ``stop`` is set, and returns within about a second of that."""
         sys.setswitchinterval(_SWITCH_EVERY)
+        gc.set_threshold(*_COLLECT_AFTER)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._run(stop))
 
