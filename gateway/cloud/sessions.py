@@ -109,8 +109,13 @@ class Sessions:
             "project_id": project_id,
             "impersonation": True,
             "roles": [{"name": role} for role in roles],
-            "description": description,  # none of its own attributes: it keeps and shows what it is given
         }
+        try:
+            return self._post_trust(session, trust | {"description": description})
+        except exceptions.BadRequest:  # Keystone keeps and shows what it does not know; this one refuses it
+            return self._post_trust(session, trust)
+
+    def _post_trust(self, session: keystoneauth.Session, trust: dict) -> str:
         try:
             made = self._keystone(session, "POST", _TRUSTS, json={"trust": trust})
         except (exceptions.Forbidden, exceptions.NotFound) as error:

@@ -113,6 +113,14 @@ def test_trusts_say_what_they_are_for(cloud_api, sessions, cloud):
     assert listed.last_request.qs == {"trustee_user_id": ["user"]}
 
 
+def test_a_keystone_that_takes_no_description_of_a_trust(cloud_api, sessions, cloud):
+    refusal = {"status_code": 400, "json": {"error": {"message": "Additional properties are not allowed"}}}
+    made = {"status_code": 201, "json": {"trust": {"id": "t-1"}}}
+    asked = cloud_api.post(f"{KEYSTONE}/OS-TRUST/trusts", [refusal, made])
+    assert sessions.create_trust(cloud._session.auth, "user", PROJECT, ["member"], "a mark") == "t-1"
+    assert "description" not in asked.last_request.json()["trust"]
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_create_trust_refused(cloud_api, sessions, cloud, status):
     cloud_api.post(f"{KEYSTONE}/OS-TRUST/trusts", status_code=status, json={"error": {"message": "no"}})
