@@ -14,8 +14,9 @@ import tempfile
 import time
 import traceback
 
-from crash.flows import FLOWS, Row
-from crash.ground import KINDS, Ground, Lane
+from crash.flows import FLOWS
+from crash.ground import Ground, Lane
+from crash.rows import KINDS, Row
 
 _HEADINGS = ("flow", "step", "killed", "ended as", *KINDS)
 
@@ -24,7 +25,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("flows", nargs="*", help=f"of {', '.join(FLOWS)}; all without any")
     parser.add_argument("--lanes", type=int, default=3, help="daemons, and guests that boot, side by side")
-    parser.add_argument("--minutes", type=float, default=60, help="after these no other kill is begun")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=60,
+        help="after these no other kill is begun; each flow gets its share",
+    )
     asked = parser.parse_args()
     chosen = asked.flows or list(FLOWS)
     if unknown := set(chosen) - set(FLOWS):
@@ -33,10 +39,12 @@ def main() -> int:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gateway-crash-"))
     try:
         with Ground(asked.lanes, folder) as ground:
-            ground.ends = began + asked.minutes * 60
+            end = began + asked.minutes * 60
             for number in (signal.SIGINT, signal.SIGTERM):  # whoever ends us, we clear away
-                signal.signal(number, lambda *_: setattr(ground, "ends", 0.0))
-            for name in chosen:
+                signal.signal(number, lambda *_: ground.stop())
+            for position, name in enumerate(chosen):
+                left = max(0.0, end - time.monotonic())
+                ground.ends = time.monotonic() + left / (len(chosen) - position)
                 rows += run_flow(ground, name)
     finally:
         _print_table(rows)
@@ -46,6 +54,8 @@ def main() -> int:
 
 def run_flow(ground: Ground, name: str) -> list[Row]:
     """Its kills shared out between the lanes."""
+    if not ground.goes_on:
+        return []
     if name in ("new", "heal", "cancel_new"):
         ground.make_network()
     elif name != "refused":

@@ -4,10 +4,9 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 import requests
-from crash.ground import KINDS, Lane
+from crash.ground import Lane
+from crash.rows import REGISTER, Chain, Kill, Row, chains_of, kills_of, rows_of
 from harness import clouds
-
-Kill = tuple[str, int | None, str]  # step, target, moment: as in harness/crashing_gatewayd.py
 
 _ON_A_SERVER: dict[str, tuple[str, ...]] = {
     "ssh": ("begin", "after"),
@@ -15,37 +14,9 @@ _ON_A_SERVER: dict[str, tuple[str, ...]] = {
     "install": ("call 1", "after"),
     "start": ("call 1", "after"),
     "health": ("begin", "after"),
-    "register": ("commit 1", "commit 2", "commit 3", "after"),
+    "register": REGISTER,
 }
-_NEVER = "WRONG: it never came there"
 _DRAIN = ("begin", "commit 1", "after")
-# the calls of a restore: which release runs, make its folder, look around, start
-_RESTORE = ("begin", "call 1", "call 2", "call 3", "call 4", "after")
-_BACK: dict[str, tuple[str, ...]] = {"undo drain": _RESTORE}
-
-
-@dataclasses.dataclass
-class Row:
-    """``ended``: as it should, or else what is wrong; ``left``: by kind, None while the deployment lives."""
-
-    flow: str
-    kill: Kill
-    ended: str
-    left: dict[str, int] | None = None
-
-    @property
-    def is_good(self) -> bool:
-        return not self.ended.startswith("WRONG") and not any((self.left or {}).values())
-
-    def cells(self) -> tuple[str, ...]:
-        step, target, moment = self.kill
-        name = step if target is None else f"{step} #{target}"
-        left = self.left or {}
-        return (self.flow, name, moment, self.ended, *(str(left.get(kind, "")) for kind in KINDS))
-
-
-def _kills(target: int | None, moments: dict[str, tuple[str, ...]], *names: str) -> list[Kill]:
-    return [(name, target, moment) for name in names or moments for moment in moments[name]]
 
 
 # Judging
@@ -90,13 +61,14 @@ def _booted(lane: Lane, id: str) -> set[str]:
     return mine - set(lane.guests)
 
 
-def _killed(lane: Lane, id_of: Callable[[], str], kill: Kill) -> tuple[str, str | None]:
-    """``id_of`` asks for what is killed. The deployment's id, and what is wrong."""
-    lane.crash.at(*kill)
+def _killed(lane: Lane, id_of: Callable[[], str], chain: Chain) -> tuple[str, list[bool]]:
+    """``id_of`` asks for what is killed, at each of the chain in turn. The deployment's id, and at which of
+    them it died."""
+    lane.crash.at(*chain[0])
     id = id_of()
-    died = lane.survive(id)
+    died = [lane.survive(id, following) for following in [*chain[1:], None]]
     lane.ended(id)
-    return id, None if died else _NEVER
+    return id, died
 
 
 # First deployments
@@ -110,9 +82,9 @@ def refused(lane: Lane) -> Iterator[Row]:
     cores = clouds.quota(project_id, "cores")
     befores = [("quota", None, moment) for moment in ("begin", "after")]
     befores += [("security_group", None, moment) for moment in ("call 1", "call 2", "after")]
-    back = _kills(None, {"undo security_group": ("begin", "call 1", "after")})
-    back += _kills(None, {"undeploy everything": ("begin", "after")})
-    back += _kills(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
+    back = kills_of(None, {"undo security_group": ("begin", "call 1", "after")})
+    back += kills_of(None, {"undeploy everything": ("begin", "after")})
+    back += kills_of(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
     for number, kill in lane.until_the_end(enumerate(back)):
         # the first ones are killed after the group is made: else there is none to be taken back
         before = befores[-1 - number % len(befores)]
@@ -122,49 +94,39 @@ def refused(lane: Lane) -> Iterator[Row]:
         found, left = lane.ended(id), lane.left(id, set())
         clouds.set_quota(project_id, "cores", cores)
         is_right = (found["status"], found["fault"]["code"]) == ("failed", "gateway.quota.exceeded")
-        ended = found["status"] if is_right else _wrong(found)
-        for each, has_died in zip((before, kill), died, strict=True):
-            yield Row("refused", each, ended if has_died else _NEVER, left)
+        yield from rows_of("refused", [before, kill], died, "failed" if is_right else _wrong(found), left)
         lane.undeploy(id)
 
 
 def first(lane: Lane) -> Iterator[Row]:
     """On a server that is there."""
-    kills = _kills(None, {"security_group": ("call 1", "call 2", "after")})
-    kills += _kills(0, {"server": ("call 1", "after"), **_ON_A_SERVER})
-    for kill in lane.share(kills):
-        id, wrong = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), kill)
-        ended = wrong or _judged(lane, id, "succeeded", "1", 1)
+    kills = kills_of(None, {"security_group": ("call 1", "call 2", "after")})
+    kills += kills_of(0, {"server": ("call 1", "after"), **_ON_A_SERVER})
+    for chain in lane.share(chains_of(kills)):
+        id, died = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), chain)
+        ended = _judged(lane, id, "succeeded", "1", 1)
         lane.undeploy(id)
-        yield Row("first", kill, ended, lane.left(id, set()))
+        yield from rows_of("first", chain, died, ended, lane.left(id, set()))
+
+
+_ARRIVAL: dict[str, tuple[str, ...]] = {
+    "boot": ("commit 1", "call 1", "commit 3", "after"),
+    "active": ("begin", "after"),
+    "address": ("call 1", "after"),
+    **_ON_A_SERVER,
+}
 
 
 def new(lane: Lane) -> Iterator[Row]:
-    """On a new server behind a floating IP: at each of the steps of the cloud in a deployment of its own, at
-    the others one after the other in one deployment; each is undeployed with a crash after every call."""
-    chains: list[list[Kill]] = [[("quota", None, moment)] for moment in ("begin", "after")]
-    chains += [[("security_group", None, moment)] for moment in ("call 1", "after")]
-    chains += [[("boot", 0, moment)] for moment in ("commit 1", "call 1", "commit 3", "after")]
-    chains += [[("active", 0, moment)] for moment in ("begin", "after")]
-    chains += [[("address", 0, moment)] for moment in ("call 1", "after")]
-    chains += [[(name, 0, moments[at]) for name, moments in _ON_A_SERVER.items()] for at in (0, -1)]
-    for chain in lane.share(chains):
-        yield from _chain(lane, chain)
-
-
-def _chain(lane: Lane, chain: list[Kill]) -> Iterator[Row]:
-    lane.crash.at(*chain[0])
-    id, died = lane.deploy("1", lane.behind_a_floating_ip()), []
-    for following in [*chain[1:], None]:
-        died.append(lane.survive(id, following))
-    lane.ended(id)
-    ended, booted = _judged(lane, id, "succeeded", "1", 1, new=True), _booted(lane, id)
-    undone = list(_undeployed_bit_by_bit(lane, id))
-    left = lane.left(id, booted)
-    for kill, has_died in zip(chain, died, strict=True):
-        yield Row("new", kill, ended if has_died else _NEVER, left)
-    for kill in undone:
-        yield Row("undeploy new", kill, "gone", left)
+    """On a new server behind a floating IP, undeployed with a crash after every call."""
+    kills = kills_of(None, {"quota": ("begin", "after"), "security_group": ("call 1", "after")})
+    for chain in lane.share(chains_of(kills + kills_of(0, _ARRIVAL))):
+        id, died = _killed(lane, lambda: lane.deploy("1", lane.behind_a_floating_ip()), chain)
+        ended, booted = _judged(lane, id, "succeeded", "1", 1, new=True), _booted(lane, id)
+        undone = list(_undeployed_bit_by_bit(lane, id))
+        left = lane.left(id, booted)
+        yield from rows_of("new", chain, died, ended, left)
+        yield from rows_of("undeploy new", undone, [True] * len(undone), "gone", left)
 
 
 def _undeployed_bit_by_bit(lane: Lane, id: str) -> Iterator[Kill]:
@@ -180,28 +142,24 @@ def _undeployed_bit_by_bit(lane: Lane, id: str) -> Iterator[Kill]:
 
 
 def heal(lane: Lane) -> Iterator[Row]:
-    """Its server dies and gets another one in its place, killed again and again on the way."""
-    kills = _kills(0, {"replace": ("begin", "commit 1", "call 1", "commit 3", "after")})
-    kills += _kills(0, {"boot": ("commit 1", "call 1", "commit 3", "after"), "active": ("begin", "after")})
-    kills += _kills(0, {"address": ("call 1", "after"), **_ON_A_SERVER})
-    chain = list(lane.share(kills))
-    if not chain:
-        return
-    id = lane.deploy("1", lane.behind_a_floating_ip(), heal={"after": 5})
-    lane.ended(id)
-    dead = _booted(lane, id)
-    lane.crash.at(*chain[0])
-    lane.break_server(*dead)
+    """Its server dies and gets another one in its place."""
+    kills = kills_of(0, {"replace": ("begin", "commit 1", "call 1", "commit 3", "after"), **_ARRIVAL})
+    for chain in lane.share(chains_of(kills)):
+        id = lane.deploy("1", lane.behind_a_floating_ip(), heal={"after": 5})
+        lane.ended(id)
+        dead = _booted(lane, id)
+        _, died = _killed(lane, lambda: _dies(lane, id, *dead), chain)  # noqa: B023 (called at once)
+        ended, booted = _judged(lane, id, "succeeded", "1", 1, new=True), _booted(lane, id)
+        if booted == dead:
+            ended = "WRONG: it is the old server"
+        lane.undeploy(id)
+        yield from rows_of("heal", chain, died, ended, lane.left(id, booted | dead))
+
+
+def _dies(lane: Lane, id: str, server_id: str) -> str:
+    lane.break_server(server_id)
     lane.begun(id)
-    died = [lane.survive(id, following) for following in [*chain[1:], None]]
-    lane.ended(id)
-    ended, booted = _judged(lane, id, "succeeded", "1", 1, new=True), _booted(lane, id)
-    if booted == dead:
-        ended = "WRONG: it is the old server"
-    lane.undeploy(id)
-    left = lane.left(id, booted | dead)
-    for kill, has_died in zip(chain, died, strict=True):
-        yield Row("heal", kill, ended if has_died else _NEVER, left)
+    return id
 
 
 # What follows
@@ -209,60 +167,66 @@ def heal(lane: Lane) -> Iterator[Row]:
 
 def update(lane: Lane) -> Iterator[Row]:
     """Two instances in two batches."""
-    kills = _kills(0, _ON_A_SERVER, "ssh", "upload", "install")
+    kills = kills_of(0, _ON_A_SERVER, "ssh", "upload", "install")
     for target in (0, 1):
-        kills += _kills(target, {**_ON_A_SERVER, "drain": _DRAIN}, "drain", "start", "health", "register")
-    id, version = lane.deploy("1"), 1
+        kills += kills_of(target, {**_ON_A_SERVER, "drain": _DRAIN}, "drain", "start", "health", "register")
+    id, version, rows = lane.deploy("1"), 1, []
     lane.ended(id)
-    rows = []
-    for kill in lane.share(kills):
+    for chain in lane.share(chains_of(kills)):
         version += 1
-        _, wrong = _killed(lane, lambda: lane.deploy(str(version)), kill)  # noqa: B023 (called at once)
-        rows.append(Row("update", kill, wrong or _judged(lane, id, "succeeded", str(version), 2)))
+        _, died = _killed(lane, lambda: lane.deploy(str(version)), chain)  # noqa: B023 (called at once)
+        rows += rows_of("update", chain, died, _judged(lane, id, "succeeded", str(version), 2))
     yield from _undeployed(lane, id, rows)
+
+
+#: Killed in the revert of a step, then where the engine looks again at everything. The calls of a restore:
+#: which release runs, make its folder, look around, start.
+_BACK: list[Chain] = [
+    [("undo drain", 1, "call 1"), ("restore all", None, "call 4")],
+    [("undo drain", 0, "call 4")],
+    [("undo drain", 1, "call 4"), ("restore all", None, "call 3")],
+    [("undo drain", 0, "call 1"), ("restore all", None, "after")],
+    [("undo drain", 1, "after"), ("restore all", None, "call 2")],
+    [("undo drain", 0, "after"), ("restore all", None, "call 1")],
+    [("undo drain", 1, "begin"), ("restore all", None, "begin")],
+    [("undo drain", 0, "begin")],
+]
 
 
 def rollback(lane: Lane) -> Iterator[Row]:
-    """An update of two whose second instance does not get healthy, killed while it goes back."""
-    id = lane.deploy("1")
-    lane.ended(id)
+    """An update of two whose second instance does not get healthy."""
     second = 1 - lane.number % 2  # of the guests, whose names end so
     fails = f"case $(hostname) in *-{second}) exit 3;; esac; exec python3 -m http.server $PORT"
-    rows = []
-    for kill in lane.share(_going_back()):
-        _, wrong = _killed(lane, lambda: lane.deploy("2", command=fails), kill)
-        rows.append(Row("rollback", kill, wrong or _judged(lane, id, "rolled_back", "1", 2)))
-    yield from _undeployed(lane, id, rows)
+    return _gone_back(lane, "rollback", lambda: lane.deploy("2", command=fails))
 
 
 def cancel_update(lane: Lane) -> Iterator[Row]:
-    """Of two, in the pause between its two batches, killed while it goes back."""
+    """Of two, in the pause between its two batches."""
+
+    def canceled() -> str:
+        id = lane.deploy("2", update={"drain": 1, "ramp": 1, "pause": 300})
+        return _canceled(lane, id, ("drain", 1, "running"))
+
+    return _gone_back(lane, "cancel_update", canceled)
+
+
+def _gone_back(lane: Lane, flow: str, ask: Callable[[], str]) -> Iterator[Row]:
     id, rows = lane.deploy("1"), []
     lane.ended(id)
-    for kill in lane.share(_going_back()):
-        _, wrong = _killed(lane, lambda: _canceled_update(lane), kill)
-        rows.append(Row("cancel_update", kill, wrong or _judged(lane, id, "rolled_back", "1", 2)))
+    for chain in lane.share(_BACK):
+        _, died = _killed(lane, ask, chain)
+        rows += rows_of(flow, chain, died, _judged(lane, id, "rolled_back", "1", 2))
     yield from _undeployed(lane, id, rows)
 
 
-def _going_back() -> list[Kill]:
-    kills = [*_kills(1, _BACK), *_kills(0, _BACK)]
-    return kills + _kills(None, {"restore all": ("begin", "call 1", "after")})
-
-
-def _canceled_update(lane: Lane) -> str:
-    id = lane.deploy("2", update={"drain": 1, "ramp": 1, "pause": 300})
-    return _canceled(lane, id, ("drain", 1, "running"))
-
-
 def scale_down(lane: Lane) -> Iterator[Row]:
-    kills = _kills(1, {"finish drain": _DRAIN, "finish remove": ("begin", "call 1", "call 2", "after")})
+    kills = kills_of(1, {"finish drain": _DRAIN, "finish remove": ("begin", "call 1", "call 2", "after")})
     id, rows = "", []
     for kill in lane.share(kills):
         id = lane.deploy("1")
         lane.ended(id)
-        _, wrong = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), kill)
-        rows.append(Row("scale_down", kill, wrong or _judged(lane, id, "succeeded", "1", 1)))
+        _, died = _killed(lane, lambda: lane.deploy("1", lane.on(lane.guests[:1])), [kill])
+        rows += rows_of("scale_down", [kill], died, _judged(lane, id, "succeeded", "1", 1))
     if rows:
         yield from _undeployed(lane, id, rows)
 
@@ -279,22 +243,57 @@ def _undeployed(lane: Lane, id: str, rows: list[Row]) -> Iterator[Row]:
 
 
 def cancel(lane: Lane) -> Iterator[Row]:
-    """Of a first deployment whose setup takes long, killed while it is taken back."""
-    kills = _kills(0, {"undo upload": ("begin", "call 1", "after")})
-    kills += _kills(None, {"undo security_group": ("call 1", "call 2", "after")})
-    kills += _kills(None, {"undeploy everything": ("begin", "call 1", "after")})
-    kills += _kills(None, {"delete trusts": ("begin", "call 1", "after")})
-    for kill in lane.share(kills):
-        id, wrong = _killed(lane, lambda: _canceled_setup(lane), kill)
-        yield Row("cancel", kill, wrong or _failed(lane, id), lane.left(id, set()))
-        lane.undeploy(id)
+    """Of a first deployment in the middle of its setup."""
+    chains: list[Chain] = [
+        [("undo upload", 0, "call 1"), *_ending("call 1", "call 1")],
+        [("undo security_group", None, "call 1"), *_ending("after", "after")],
+        [("undo upload", 0, "after"), *_ending("call 2", "commit 1")],
+        [("undo security_group", None, "call 2")],
+        [("undo upload", 0, "begin"), *_ending("begin", "begin")],
+        [("undo security_group", None, "after")],
+    ]
+
+    def canceled() -> str:
+        id = lane.deploy("1", lane.on(lane.guests[:1]), setup="sleep 300")
+        lane.wait_for_line(id, "$ run setup")
+        return _canceled(lane, id)
+
+    return _failing(lane, "cancel", chains, canceled)
 
 
-def _canceled_setup(lane: Lane) -> str:
-    """In the middle of its setup."""
-    id = lane.deploy("1", lane.on(lane.guests[:1]), setup="sleep 300")
-    lane.wait_for_line(id, "$ run setup")
-    return _canceled(lane, id)
+def _ending(everything: str, trusts: str) -> Chain:
+    return [("undeploy everything", None, everything), ("delete trusts", None, trusts)]
+
+
+def cancel_half(lane: Lane) -> Iterator[Row]:
+    """Of a first deployment whose first instance is in the registry and whose second does not get healthy."""
+    second = 1 - lane.number % 2  # of the guests, whose names end so
+    waits = f"case $(hostname) in *-{second}) exec sleep 600;; esac; exec python3 -m http.server $PORT"
+    chains = [[kill] for kill in kills_of(0, {"undo register": ("commit 1", "after", "begin")})]
+
+    def canceled() -> str:
+        id = lane.deploy("1", command=waits)
+        return _canceled(lane, id, ("register", 0, "done"), ("health", 1, "running"))
+
+    return _failing(lane, "cancel_half", chains, canceled)
+
+
+def cancel_new(lane: Lane) -> Iterator[Row]:
+    """On a new server behind a floating IP, while the login is waited for."""
+    chains: list[Chain] = [
+        [("undo address", 0, "call 1"), *_ending("call 1", "call 1")],
+        [("undo boot", 0, "call 1"), *_ending("call 1", "after")],
+        [("undo address", 0, "after")],
+        [("undo boot", 0, "after")],
+        [("undo address", 0, "begin")],
+        [("undo boot", 0, "begin")],
+    ]
+
+    def canceled() -> str:
+        id = lane.deploy("1", lane.behind_a_floating_ip())
+        return _canceled(lane, id, ("ssh", 0, "running"))
+
+    return _failing(lane, "cancel_new", chains, canceled)
 
 
 def _canceled(lane: Lane, id: str, *states: tuple[str, int, str]) -> str:
@@ -305,46 +304,40 @@ def _canceled(lane: Lane, id: str, *states: tuple[str, int, str]) -> str:
     return id
 
 
-def cancel_new(lane: Lane) -> Iterator[Row]:
-    """On a new server behind a floating IP, while the login is waited for."""
-    moments = ("begin", "call 1", "after")
-    for kill in lane.share(_kills(0, {"undo address": moments, "undo boot": moments})):
-        lane.crash.at(*kill)
-        id = lane.deploy("1", lane.behind_a_floating_ip())
-        lane.wait_for_step(id, "ssh", 0, "running")
-        booted = _booted(lane, id)
-        _canceled(lane, id)
-        wrong = None if lane.survive(id) else _NEVER
-        lane.ended(id)
-        yield Row("cancel_new", kill, wrong or _failed(lane, id), lane.left(id, booted))
-        lane.undeploy(id)
-
-
-def cancel_half(lane: Lane) -> Iterator[Row]:
-    """Of a first deployment whose first instance is in the registry and whose second does not get healthy."""
-    kills = _kills(0, {"undo register": ("begin", "commit 1", "after"), "undo upload": ("begin", "call 1")})
-    reached = ("register", 0, "done"), ("health", 1, "running")
-    second = 1 - lane.number % 2  # of the guests, whose names end so
-    waits = f"case $(hostname) in *-{second}) exec sleep 600;; esac; exec python3 -m http.server $PORT"
-    for kill in lane.share(kills):
-        id, wrong = _killed(lane, lambda: _canceled(lane, lane.deploy("1", command=waits), *reached), kill)
-        yield Row("cancel_half", kill, wrong or _failed(lane, id), lane.left(id, set()))
+def _failing(lane: Lane, flow: str, chains: list[Chain], ask: Callable[[], str]) -> Iterator[Row]:
+    for chain in lane.share(chains):
+        id, died = _killed(lane, ask, chain)
+        found = lane.deployment(id)
+        ended = found["status"] if found["status"] == "failed" else _wrong(found)
+        yield from rows_of(flow, chain, died, ended, lane.left(id, _booted(lane, id)))
         lane.undeploy(id)
 
 
 def undeploy(lane: Lane) -> Iterator[Row]:
-    """Of one on a server that stays."""
-    kills = _kills(None, {"undeploy everything": ("begin", "call 1", "call 2", "call 3", "after")})
-    kills += _kills(None, {"delete trusts": ("begin", "call 1", "commit 1", "after")})
-    for kill in lane.share(kills):
+    """Of one on a server that stays. What is killed after a call has that one less when it starts again."""
+    chains: list[Chain] = [
+        [
+            *kills_of(None, {"undeploy everything": ("begin", "call 1", "call 2", "after")}),
+            *_ending("begin", "call 1")[1:],
+        ],
+        [
+            ("undeploy everything", None, "call 3"),
+            *kills_of(None, {"delete trusts": ("begin", "commit 1", "after")}),
+        ],
+    ]
+    for chain in lane.share(chains):
         id = lane.deploy("1", lane.on(lane.guests[:1]))
         lane.ended(id)
-        lane.crash.at(*kill)
-        lane.call("DELETE", f"/v1/deployments/{id}")
-        died = lane.survive(id)
-        gone = lane.ended(id) is None and not lane.instances()
-        ended = "gone" if died and gone else "WRONG: still there" if died else _NEVER
-        yield Row("undeploy", kill, ended, lane.left(id, set()))
+        _, died = _killed(lane, lambda: _undeploy_asked(lane, id), chain)  # noqa: B023 (called at once)
+        is_gone = lane.deployment(id) is None and not lane.instances()
+        yield from rows_of(
+            "undeploy", chain, died, "gone" if is_gone else "WRONG: still there", lane.left(id, set())
+        )
+
+
+def _undeploy_asked(lane: Lane, id: str) -> str:
+    lane.call("DELETE", f"/v1/deployments/{id}")
+    return id
 
 
 FLOWS = {

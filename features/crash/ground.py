@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import openstack
 import requests
+from crash.rows import KINDS
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from harness import clouds, names
@@ -20,7 +21,6 @@ _ACTIVE_IN = 300
 _ENDS_IN = 420
 _GONE_IN = 120
 _OPTIONS = {"api": {"workers": 1}, "deploy": {"healthy_timeout": 120}, "engine": {"heal_interval": 1}}
-KINDS = ("servers", "FIPs", "ports", "groups", "keys", "trusts")
 
 
 class Ground:
@@ -40,7 +40,8 @@ class Ground:
             serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
         )
         self.lanes = lanes
-        self.ends = float("inf")  # the time (monotonic) after which nothing is begun any more
+        self.ends = float("inf")  # the time (monotonic) after which nothing of a flow is begun any more
+        self._stopped = False
         self.guests: list[str] = []  # ids
         self.network: str | None = None
         self.users: list[openstack.connection.Connection] = []
@@ -75,6 +76,14 @@ class Ground:
         """Neutron makes it, and leaves it when the project goes."""
         for group in self.admin.network.security_groups(project_id=self.users[0].current_project_id):
             self.admin.network.delete_security_group(group)
+
+    def stop(self) -> None:
+        """Nothing is begun any more."""
+        self._stopped = True
+
+    @property
+    def goes_on(self) -> bool:
+        return not self._stopped and time.monotonic() < self.ends
 
     def boot_guests(self, count: int) -> None:
         """Once for all flows; returns once Nova calls them ACTIVE. The key is ours, as a user's would be."""
@@ -150,7 +159,7 @@ class Lane:
 
     def until_the_end(self, kills: Iterable) -> Iterator:
         """Of the time, or of all that there is to do."""
-        return itertools.takewhile(lambda _: time.monotonic() < self.ground.ends, kills)
+        return itertools.takewhile(lambda _: self.ground.goes_on, kills)
 
     def call(self, method: str, path: str, **body) -> requests.Response:
         headers = {"X-Auth-Token": self.conn.auth_token}

@@ -118,3 +118,4 @@ Feature: A daemon that can be stopped, reloaded, and killed
     And the daemon is started again
     Then it is rolled back at health with gateway.deployment.unhealthy, which says "status 3"
     And 1 of them answer / with "one"
+    And neither its log nor the daemon's mentions "is not well"

@@ -73,6 +73,7 @@ Feature: One release after the other, without a gap
     And its fault shows the console
     And 2 of them answer / with "shop 2.0"
     And its security group opens tcp 22 and 8082
+    And neither its log nor the daemon's mentions "is not well"
     And no client has seen an error
 
     When a member calls POST /v1/deployments/{deployment}/rollback
