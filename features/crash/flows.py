@@ -184,12 +184,11 @@ def update(lane: Lane) -> Iterator[Row]:
 _BACK: list[Chain] = [
     [("undo drain", 1, "call 1"), ("restore all", None, "call 4")],
     [("undo drain", 0, "call 4")],
-    [("undo drain", 1, "call 4"), ("restore all", None, "call 3")],
-    [("undo drain", 0, "call 1"), ("restore all", None, "after")],
     [("undo drain", 1, "after"), ("restore all", None, "call 2")],
+    [("undo drain", 0, "call 1"), ("restore all", None, "after")],
+    [("undo drain", 1, "begin"), ("restore all", None, "call 3")],
     [("undo drain", 0, "after"), ("restore all", None, "call 1")],
-    [("undo drain", 1, "begin"), ("restore all", None, "begin")],
-    [("undo drain", 0, "begin")],
+    [("undo drain", 0, "begin"), ("restore all", None, "begin")],
 ]
 
 
@@ -197,23 +196,24 @@ def rollback(lane: Lane) -> Iterator[Row]:
     """An update of two whose second instance does not get healthy."""
     second = 1 - lane.number % 2  # of the guests, whose names end so
     fails = f"case $(hostname) in *-{second}) exit 3;; esac; exec python3 -m http.server $PORT"
-    return _gone_back(lane, "rollback", lambda: lane.deploy("2", command=fails))
+    chains = [*_BACK, [("undo drain", 1, "call 4")]]
+    return _gone_back(lane, "rollback", chains, lambda: lane.deploy("2", command=fails))
 
 
 def cancel_update(lane: Lane) -> Iterator[Row]:
-    """Of two, in the pause between its two batches."""
+    """Of two, in the pause between its two batches: the second one need not be started again."""
 
     def canceled() -> str:
         id = lane.deploy("2", update={"drain": 1, "ramp": 1, "pause": 300})
         return _canceled(lane, id, ("drain", 1, "running"))
 
-    return _gone_back(lane, "cancel_update", canceled)
+    return _gone_back(lane, "cancel_update", _BACK, canceled)
 
 
-def _gone_back(lane: Lane, flow: str, ask: Callable[[], str]) -> Iterator[Row]:
+def _gone_back(lane: Lane, flow: str, chains: list[Chain], ask: Callable[[], str]) -> Iterator[Row]:
     id, rows = lane.deploy("1"), []
     lane.ended(id)
-    for chain in lane.share(_BACK):
+    for chain in lane.share(chains):
         _, died = _killed(lane, ask, chain)
         rows += rows_of(flow, chain, died, _judged(lane, id, "rolled_back", "1", 2))
     yield from _undeployed(lane, id, rows)
