@@ -251,8 +251,17 @@ class Lane:
             self.crash.at(*following)
         if died:
             meanwhile()
-            self.daemon.start()
+            self._start_again()
         return died
+
+    def _start_again(self) -> None:
+        """Until it is up, or has died as it was told to."""
+        is_to_die = self.crash.is_due
+        try:
+            self.daemon.start()
+        except AssertionError:
+            if self.daemon.running or self.crash.is_due or not is_to_die:
+                raise
 
     def wait_for_line(self, id: str, text: str) -> None:
         """In the deployment's log."""

@@ -23,6 +23,11 @@ class Crash:
         whole.write_text(json.dumps({"step": step, "target": target, "moment": moment}))
         whole.rename(self._at)
 
+    @property
+    def is_due(self) -> bool:
+        """It has not come there yet."""
+        return self._at.exists()
+
     def forget(self) -> None:
         self._at.unlink(missing_ok=True)
 
@@ -30,9 +35,9 @@ class Crash:
         """Waits for it; False where ``is_over`` comes first: it has never come there."""
         deadline = time.monotonic() + _DIES_IN
         while daemon.running:
-            if is_over() and self._at.exists():
+            if is_over() and self.is_due:
                 return False
             assert time.monotonic() < deadline, f"it does not die:\n{daemon.tail()}"
             time.sleep(0.2)
-        assert not self._at.exists(), f"it has ended in another way:\n{daemon.tail()}"
+        assert not self.is_due, f"it has ended in another way:\n{daemon.tail()}"
         return True

@@ -137,10 +137,11 @@ def _wrap_calls() -> None:
     def written_together(database, work):
         token = _watched.set(None)  # who writes may do so for others, too
         try:
-            write_together(database, work)
+            result = write_together(database, work)
         finally:
             _watched.reset(token)
         _tell("committed")
+        return result
 
     requests.Session.send, paramiko.Channel.exec_command = sent, executed
     threading.Thread.start = begun
