@@ -240,9 +240,9 @@ def step_begin_service(context, who, name, type):
     _begin(context, who, "POST", "/v1/services", {"service": wanted})
 
 
-@when("{who:Who} begins to call {method:w} {path:S}")
-def step_begin(context, who, method, path):
-    _begin(context, who, method, path, None)
+@when("{who:Who} begins to call DELETE {path:S}")
+def step_begin(context, who, path):
+    _begin(context, who, "DELETE", path, None)
 
 
 def _begin(context, who, method, path, body):
