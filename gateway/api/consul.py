@@ -153,7 +153,7 @@ class Consul:
 
     def _awaited(self, request: webob.Request, content: Callable[[View], Any]) -> View:
         """The view now, or once ``content`` of it is another than at the index that the caller has seen."""
-        view = self._registry.view()
+        view = self._registry.view(now=True)
         index, wait = _number(request.GET.get("index", "0")), _seconds(request.GET.get("wait", ""))
         if index == 0 or index != _index(view):
             return view

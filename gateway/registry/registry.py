@@ -342,9 +342,9 @@ class Registry:
     def readings(self) -> Readings:
         return self._store.readings
 
-    def view(self) -> View:
-        """Every instance of every project."""
-        return self._snapshot.view()
+    def view(self, now: bool = False) -> View:
+        """Every instance of every project, as of a moment ago if not ``now``."""
+        return self._snapshot.refresh() if now else self._snapshot.view()
 
     def update_health(self, updates: Sequence[tuple[Instance, Health]]) -> View:
         """Writes each, with a ``changed`` row, unless the instance was changed by someone else meanwhile.
