@@ -93,6 +93,24 @@ _HEALTH_UPDATE = (
 _FEW = 1000  # rows deleted in one transaction
 _INDEX = sa.select(_last_change.c.index)
 
+# What each registration asks, made once, too: to make a statement costs more than SQLite's answer.
+_ALL = sa.select(_instances).order_by(_instances.c.ordinal)
+_LATER = _ALL.where(_instances.c.index > sa.bindparam("after"))
+_AT_ADDRESS = _ALL.where(
+    *(_instances.c[name] == sa.bindparam(name) for name in ("project_id", "host", "port"))
+)
+_FOLLOWING_AND_REMOVED = sa.select(
+    _changes.c.index, _changes.c.project_id, _changes.c.type, _changes.c.ordinal, _changes.c.change
+).where(
+    sa.or_(
+        _changes.c.index == sa.bindparam("following"),
+        sa.and_(_changes.c.index >= sa.bindparam("following"), _changes.c.change == Change.REMOVED),
+    )
+)
+_ORDINAL_OF_TYPE = [_ordinals.c[name] == sa.bindparam(f"of_{name}") for name in ("project_id", "type")]
+_NEXT_ORDINAL = sa.select(_ordinals.c.next).where(*_ORDINAL_OF_TYPE)
+_COUNT_ORDINAL = _ordinals.update().where(*_ORDINAL_OF_TYPE).values(next=_ordinals.c.next + 1)
+
 
 class RegistryStore:
     """Threads and processes may share it. ``now`` is seconds since the epoch."""
@@ -119,18 +137,19 @@ class RegistryStore:
     def changed_since(self, index: int) -> tuple[int, dict[Key, Instance | None]] | None:
         """The index now, and what became of every instance that changed after ``index``: None for the
         removed. None at all when the log no longer reaches back to ``index``."""
-        later = _changes.c.index > index
-        columns = (_changes.c.project_id, _changes.c.type, _changes.c.ordinal)
-        removed = sa.select(*columns).where(later, _changes.c.change == Change.REMOVED).distinct()
-        following = sa.select(_changes.c.index).where(_changes.c.index == index + 1)
         with self._database.read() as connection:
             last = connection.scalar(_INDEX)  # first: what is newer than it is merely read again
             if last <= index:
                 return last, {}
-            if connection.scalar(following) is None:
+            rows = connection.execute(_FOLLOWING_AND_REMOVED, {"following": index + 1}).all()
+            if not any(row.index == index + 1 for row in rows):
                 return None
-            found: dict[Key, Instance | None] = {Key(*row): None for row in connection.execute(removed)}
-            changed = _read(connection, _instances.c.index > index)
+            found: dict[Key, Instance | None] = {
+                Key(row.project_id, row.type, row.ordinal): None
+                for row in rows
+                if row.change == Change.REMOVED
+            }
+            changed = _instances_of(connection.execute(_LATER, {"after": index}))
             return last, found | {instance.key: instance for instance in changed}
 
     def changes(
@@ -261,8 +280,11 @@ def _of_key(key: Key) -> sa.ColumnElement[bool]:
 
 def _read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Instance]:
     """In the order of their ordinals."""
-    query = sa.select(_instances).where(condition).order_by(_instances.c.ordinal)
-    return [_instance(row) for row in connection.execute(query)]
+    return _instances_of(connection.execute(_ALL.where(condition)))
+
+
+def _instances_of(rows: sa.CursorResult) -> list[Instance]:
+    return [_instance(row) for row in rows]
 
 
 def _instance(row: sa.Row) -> Instance:
@@ -305,12 +327,8 @@ def _place(service: Instance | Registration) -> tuple[str, int, str]:
 
 
 def _refuse_same(connection: sa.Connection, project_id: str, wanted: Instance | Registration) -> None:
-    at_address = sa.and_(
-        _instances.c.project_id == project_id,
-        _instances.c.host == wanted.host,
-        _instances.c.port == wanted.port,
-    )
-    for instance in _read(connection, at_address):
+    place = {"project_id": project_id, "host": wanted.host, "port": wanted.port}
+    for instance in _instances_of(connection.execute(_AT_ADDRESS, place)):
         if _place(instance) == _place(wanted):
             raise errors.Conflict(
                 "gateway.registry.exists",
@@ -320,12 +338,12 @@ def _refuse_same(connection: sa.Connection, project_id: str, wanted: Instance | 
 
 
 def _next_ordinal(connection: sa.Connection, project_id: str, type_: str) -> int:
-    row = sa.and_(_ordinals.c.project_id == project_id, _ordinals.c.type == type_)
-    ordinal = connection.scalar(sa.select(_ordinals.c.next).where(row))
+    row = {"of_project_id": project_id, "of_type": type_}
+    ordinal = connection.scalar(_NEXT_ORDINAL, row)
     if ordinal is None:
         connection.execute(_ordinals.insert(), {"project_id": project_id, "type": type_, "next": 1})
         return 0
-    connection.execute(_ordinals.update().where(row), {"next": ordinal + 1})
+    connection.execute(_COUNT_ORDINAL, row)
     return ordinal
 
 
