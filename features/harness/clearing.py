@@ -7,6 +7,8 @@ from harness.client import Client
 from harness.gatewayd import Gatewayd
 from harness.servers import SharedServers
 
+_WHO = ("a member",) if clouds.OWN_CLOUD else ("a member", "a stranger")
+
 
 class Clearing:
     """``begin`` is called before anything is made, with the client of the daemon that will make it."""
@@ -31,7 +33,7 @@ class Clearing:
         if self._before is None:
             return
         for client in self._clients:
-            for who in ("a member",) if clouds.OWN_CLOUD else ("a member", "a stranger"):
+            for who in _WHO:
                 _undeploy_all(client, who, deadline)
         for client, server_id in self.servers:
             client.call("a member", "DELETE", f"/v1/servers/{server_id}")
@@ -45,6 +47,14 @@ class Clearing:
             print(text)
             return
         assert not left, text
+
+
+def empty_registry(client: Client) -> None:
+    """What a scenario has registered is in no other one's way: its type's name, its port."""
+    for who in _WHO:
+        for instance in client.call(who, "GET", "/registry/service").json()["services"]:
+            if instance["deployment"] is None:
+                client.call(who, "DELETE", f"/registry/service/{instance['name']}")
 
 
 def _undeploy_all(client: Client, who: str, deadline: float) -> None:

@@ -1,23 +1,10 @@
 """Small real web services on this machine, for the registry to check: each answers as the scenario says."""
 
-import contextlib
 import http.server
 import threading
 import time
 
 _LATE = 0.5  # seconds
-
-_had: set[int] = set()  # ports: an instance that an earlier scenario has left in the registry may have one
-
-
-def _server_on_a_new_port(host: str, handler: type) -> http.server.ThreadingHTTPServer:
-    with contextlib.ExitStack() as refused:
-        while True:
-            server = http.server.ThreadingHTTPServer((host, 0), handler)
-            if server.server_port not in _had:
-                _had.add(server.server_port)
-                return server
-            refused.callback(server.server_close)
 
 
 class WebService:
@@ -29,7 +16,7 @@ class WebService:
         self.seen = threading.Event()  # a check has come
         self.times = 0  # checks that have come
         self._released = threading.Event()
-        self._server = _server_on_a_new_port(host, self._handler())
+        self._server = http.server.ThreadingHTTPServer((host, 0), self._handler())
         self._server.daemon_threads = True
         self.host, self.port = self._server.server_address
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
