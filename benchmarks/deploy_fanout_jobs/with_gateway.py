@@ -16,11 +16,10 @@ import time
 import uuid
 
 from gateway import conf as options
-from gateway.cloud.sessions import Sessions
 from gateway.deploy import recipe
 from gateway.deploy.model import ExistingServers
 from gateway.deploy.work import Work
-from gateway.tests import deployed
+from gateway.tests import deployed, sessions
 
 TIMEOUT = 60.0
 
@@ -35,7 +34,7 @@ def prepared(job: dict, service: str, hosts: list[str], state: pathlib.Path) -> 
     store.add(made, {"env": {}, "private_key": pathlib.Path(job["key"]).read_text()})
     for number, (id, host) in enumerate(zip(ids, hosts, strict=True)):
         store.set_target(made.id, number, server_id=id, address=host)
-    return Work(conf, store, Sessions(conf), None, store.deployment(made.id))
+    return Work(conf, store, sessions.opened(conf), None, store.deployment(made.id))
 
 
 def artifact(job: dict) -> tuple[pathlib.Path, str]:
