@@ -83,7 +83,7 @@ features-on-databases: venv
 # One of them asks the registry by dig; the broker's have databases made.
 features: venv
 	@type dig >/dev/null 2>&1 && test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql -a -x /usr/bin/redis-server || \
-		test $$(id -u) != 0 || { apt-get update -q && apt-get install -qy bind9-dnsutils mariadb-server postgresql redis-server; }
+		test $$(id -u) != 0 || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy bind9-dnsutils mariadb-server postgresql redis-server; }
 	devstack/features $(FEATURES)
 
 # Kills gatewayd at every step of every flow; takes long (FLOW="update new" for some: see features/crash/README.md).
