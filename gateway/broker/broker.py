@@ -7,7 +7,7 @@ done.
 
 import asyncio
 import concurrent.futures
-import dataclasses
+import functools
 import ipaddress
 import pathlib
 import threading
@@ -18,7 +18,7 @@ import fasteners
 from oslo_config import cfg
 from oslo_log import log
 
-from gateway import errors
+from gateway import errors, periodic
 from gateway.broker.model import Binding, Fault, Provider, Service, Status, on_server
 from gateway.broker.providers import TYPES, Server
 from gateway.broker.providers.login import Login
@@ -86,36 +86,33 @@ class Broker:
     def __init__(self, conf: cfg.ConfigOpts, store: BrokerStore):
         self._conf = conf
         self._store = store
-        self._reach = Reach(conf)
+        self._server = Reach(conf).server
         self._lock = fasteners.InterProcessLock(pathlib.Path(conf.state_path) / "broker.lock")
         self._running: dict[str, tuple[str, concurrent.futures.Future]] = {}  # by service: its provider
-        self._retries: dict[str, _Retry] = {}
+        self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)
         self._forgotten_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``; what is under way then gets [engine] drain_timeout, and goes on at the next
         start."""
         pool = concurrent.futures.ThreadPoolExecutor(self._conf.broker.max_work, "broker")
-        while not stop.wait(self._conf.engine.poll_interval):
-            try:
-                if self._lock.acquired or self._lock.acquire(blocking=False):  # another one may yet drain
-                    self._take(pool)
-            except Exception:
-                LOG.exception("Looking for work failed; trying again")
+        look = functools.partial(self._take, pool)
+        periodic.every(self._conf.engine.poll_interval, stop, "Looking for work", look)
         futures = [future for _, future in self._running.values()]
         concurrent.futures.wait(futures, self._conf.engine.drain_timeout)
-        pool.shutdown(
-            wait=False, cancel_futures=True
-        )  # the lock ends with the process: what hangs yet has it
+        # the lock ends with the process: what hangs yet has it
+        pool.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
+        if not (self._lock.acquired or self._lock.acquire(blocking=False)):  # another one may yet drain
+            return
         self._running = {id: each for id, each in self._running.items() if not each[1].done()}
         busy = Counter(provider for provider, _ in self._running.values())
         waiting = self._store.unfinished()
-        self._retries = {id: self._retries[id] for id, _ in waiting if id in self._retries}
+        self._retries.forget_all_but([id for id, _ in waiting])
         for id, provider in waiting:
-            is_due = id not in self._retries or time.monotonic() >= self._retries[id].at
-            if id not in self._running and is_due and busy[provider] < _AT_ONE_PROVIDER:
+            is_free = id not in self._running and busy[provider] < _AT_ONE_PROVIDER
+            if is_free and self._retries.is_due(id):
                 busy[provider] += 1
                 self._running[id] = provider, pool.submit(self._work_on, id)
         if time.monotonic() - self._forgotten_at > _FORGETTING:
@@ -128,12 +125,12 @@ class Broker:
             return
         try:
             self._advance(service, self._store.provider(service.provider))
-            self._retries.pop(id, None)
+            self._retries.forget(id)
         except Exception as error:
-            retry = self._retries[id] = _Retry.after(self._retries.get(id), time.monotonic())
+            delay = self._retries.failed(id)
             known = isinstance(error, errors.GatewayError)
             told = error.message if known else "the gateway failed"
-            LOG.warning("Service %s: %s; trying again in %.0f s", id, told, retry.delay, exc_info=not known)
+            LOG.warning("Service %s: %s; trying again in %.0f s", id, told, delay, exc_info=not known)
 
     def _advance(self, service: Service, provider: Provider) -> None:
         """Raises what is to be tried again."""
@@ -201,9 +198,6 @@ class Broker:
                 self._server(provider).unbind(name, binding.user)
                 self._store.remove_binding(binding)
 
-    def _server(self, provider: Provider) -> Server:
-        return self._reach.server(provider)
-
 
 def _fault(service_id: str, error: Exception) -> Fault:
     if isinstance(error, errors.GatewayError):
@@ -211,14 +205,3 @@ def _fault(service_id: str, error: Exception) -> Fault:
         return Fault(error.code, error.message)
     LOG.exception("Service %s failed", service_id, exc_info=error)
     return Fault("gateway.internal", "The gateway failed; its log has more.")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Retry:
-    at: float
-    delay: float
-
-    @classmethod
-    def after(cls, last: "_Retry | None", now: float) -> "_Retry":
-        delay = min(last.delay * 2, _RETRY_MOST) if last else _RETRY_FIRST
-        return cls(now + delay, delay)

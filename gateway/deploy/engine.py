@@ -17,9 +17,9 @@ from taskflow.persistence import backends
 from taskflow.persistence import models as persistence
 from taskflow.types import failure
 
-from gateway import errors
+from gateway import errors, periodic
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import flow, periodic, plan, rollout, steps, undeploy
+from gateway.deploy import flow, plan, rollout, steps, undeploy
 from gateway.deploy.model import Aim, Deployment, Fault, Status, StepState
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.work import TAKEN_BACK, Work
@@ -53,7 +53,7 @@ class Engine:
         self._working = Working(conf)
         self._running: dict[str, concurrent.futures.Future] = {}
         self._flows: dict[str, taskflow.engines.base.Engine] = {}
-        self._retries: dict[str, _Retry] = {}
+        self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``; then no step is begun any more, and those under way get [engine] drain_timeout."""
@@ -67,8 +67,7 @@ class Engine:
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
         self._running = {id: future for id, future in self._running.items() if not future.done()}
         for id in self._store.unfinished():
-            retry = self._retries.get(id)
-            if id not in self._running and not (retry and time.monotonic() < retry.at):
+            if id not in self._running and self._retries.is_due(id):
                 self._running[id] = pool.submit(self._work_on, id)
 
     def _drain(self) -> None:
@@ -89,13 +88,13 @@ class Engine:
                 self._advance(work, deployment)
             finally:
                 work.close()
-            self._retries.pop(id, None)
+            self._retries.forget(id)
         except errors.NotFound:
             LOG.info("Deployment %s is gone", id)
         except Exception as error:
-            retry = self._retries[id] = _Retry.after(self._retries.get(id), time.monotonic())
-            LOG.exception("Deployment %s: trying again in %.0f s", id, retry.delay)
-            self._tell_retry(id, error, retry.delay)
+            delay = self._retries.failed(id)
+            LOG.exception("Deployment %s: trying again in %.0f s", id, delay)
+            self._tell_retry(id, error, delay)
 
     def _tell_retry(self, id: str, error: Exception, delay: float) -> None:
         message = (
@@ -199,17 +198,6 @@ class Engine:
         )
         self._store.set_flow(deployment.id, book.uuid)
         return engine
-
-
-@dataclasses.dataclass(frozen=True)
-class _Retry:
-    at: float
-    delay: float
-
-    @classmethod
-    def after(cls, last: "_Retry | None", now: float) -> "_Retry":
-        delay = min(last.delay * 2, _RETRY_MOST) if last else _RETRY_FIRST
-        return cls(now + delay, delay)
 
 
 class _Progress:

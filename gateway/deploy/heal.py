@@ -13,10 +13,10 @@ from oslo_config import cfg
 from oslo_context import context as oslo_context
 from oslo_log import log
 
-from gateway import errors
+from gateway import errors, periodic
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import flow, periodic, plan
+from gateway.deploy import flow, plan
 from gateway.deploy.model import Aim, Deployment, Heal, Status, Target
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.model import Instance

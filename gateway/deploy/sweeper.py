@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection
 from oslo_config import cfg
 from oslo_log import log
 
-from gateway import errors
+from gateway import errors, periodic
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import periodic, sweep
+from gateway.deploy import sweep
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweep import Kind, Thing
 

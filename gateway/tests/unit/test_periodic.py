@@ -2,8 +2,7 @@ import threading
 
 import pytest
 
-from gateway import errors
-from gateway.deploy import periodic
+from gateway import errors, periodic
 
 
 def test_it_goes_on_whatever_is_raised(caplog):
@@ -30,3 +29,20 @@ def test_never_once_stopped_nor_without_an_interval(stopped):
     if stopped:
         stop.set()
     periodic.every(0.001 if stopped else 0, stop, "A look", lambda: pytest.fail("was called"))
+
+
+def test_what_fails_is_due_ever_later(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(periodic.time, "monotonic", lambda: now[0])
+    retries = periodic.Retries(2, 7)
+    assert retries.is_due("a")
+    assert [retries.failed("a") for _ in range(4)] == [2, 4, 7, 7]
+    now[0] += 6.9
+    assert not retries.is_due("a") and retries.is_due("b")
+    now[0] += 0.1
+    assert retries.is_due("a")
+    retries.failed("b")
+    retries.forget_all_but(["b"])
+    assert (retries.failed("a"), retries.failed("b")) == (2, 4)
+    retries.forget("b")
+    assert retries.is_due("b")

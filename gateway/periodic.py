@@ -1,0 +1,51 @@
+"""What the engine's process does again and again, and when it tries again what failed."""
+
+import threading
+import time
+from collections.abc import Callable, Collection
+
+from oslo_log import log
+
+from gateway import errors
+
+LOG = log.getLogger(__name__)
+
+
+def every(seconds: float, stop: threading.Event, what: str, act: Callable[[], object]) -> None:
+    """Calls ``act`` until ``stop`` is set, first when ``seconds`` are over; never where they are 0. When it
+    raises, the log says that ``what`` failed, and it is called again."""
+    while seconds and not stop.wait(seconds):
+        try:
+            act()
+        except errors.GatewayError as error:
+            LOG.warning("%s failed; trying again: %s", what, error.message)
+        except Exception:
+            LOG.exception("%s failed; trying again", what)
+
+
+class Retries:
+    """When what has failed is tried again: in ``first`` seconds, and ever later from then on, up to ``most``.
+    Threads share it; each thing is tried by one of them at a time."""
+
+    def __init__(self, first: float, most: float):
+        self._first, self._most = first, most
+        self._waiting: dict[str, tuple[float, float]] = {}  # by id: until when, and for how long
+
+    def is_due(self, id: str) -> bool:
+        """Also what has not failed."""
+        until, _ = self._waiting.get(id, (0.0, 0.0))
+        return time.monotonic() >= until
+
+    def failed(self, id: str) -> float:
+        """Returns the seconds until it is due."""
+        _, last = self._waiting.get(id, (0.0, 0.0))
+        delay = min(last * 2, self._most) if last else self._first
+        self._waiting[id] = time.monotonic() + delay, delay
+        return delay
+
+    def forget(self, id: str) -> None:
+        self._waiting.pop(id, None)
+
+    def forget_all_but(self, ids: Collection[str]) -> None:
+        for id in self._waiting.keys() - set(ids):
+            self.forget(id)
