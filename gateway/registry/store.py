@@ -92,6 +92,7 @@ _HEALTH_UPDATE = (
 )
 _FEW = 1000  # rows deleted in one transaction
 _INDEX = sa.select(_last_change.c.index)
+_LAST = _INDEX.with_for_update()  # SQLite has one writer at a time, the others lock the row
 
 # What each registration asks, made once, too: to make a statement costs more than SQLite's answer.
 _ALL = sa.select(_instances).order_by(_instances.c.ordinal)
@@ -203,14 +204,14 @@ class RegistryStore:
         that many threads add at once are one transaction."""
 
         def added(connection: sa.Connection) -> Instance:
-            last = connection.scalar(_INDEX.with_for_update())
+            last = connection.scalar(_LAST)
             existing = _existing(connection, project_id, wanted)
             if existing is not None:
                 return existing
             fields = {field.name: getattr(wanted, field.name) for field in dataclasses.fields(wanted)}
             fields.pop("host_key")
             ordinal = _next_ordinal(connection, project_id, wanted.type)
-            index = _log(connection, Change.CREATED, [Key(project_id, wanted.type, ordinal)], now, last)
+            index = _log(connection, last, Change.CREATED, [Key(project_id, wanted.type, ordinal)], now)
             times = {"created_at": now, "updated_at": now}
             instance = Instance(project_id, ordinal=ordinal, health=health, index=index, **times, **fields)
             connection.execute(_instances.insert(), _row(instance))
@@ -221,12 +222,12 @@ class RegistryStore:
     def replace(self, before: Instance, after: Instance) -> Instance | None:
         """Writes ``after``, of the same key, and returns it with its index; None where the instance is not,
         or no longer, ``before``. Raises Conflict when another one has its host, port and signature."""
-        with self._changing() as connection:
+        with self._changing() as (connection, last):
             if _read(connection, _of_key(before.key)) != [before]:
                 return None
             if _place(after) != _place(before):
                 _refuse_same(connection, after.project_id, after)
-            index = _log(connection, Change.CHANGED, [before.key], after.updated_at)
+            index = _log(connection, last, Change.CHANGED, [before.key], after.updated_at)
             after = dataclasses.replace(after, index=index)
             connection.execute(_instances.update().where(_of_key(before.key)).values(**_row(after)))
             return after
@@ -242,32 +243,30 @@ class RegistryStore:
         self._delete(condition, now)
 
     def _delete(self, condition: sa.ColumnElement[bool], now: float) -> int | None:
-        with self._changing() as connection:
+        with self._changing() as (connection, last):
             keys = [instance.key for instance in _read(connection, condition)]
             if not keys:
                 return None
             connection.execute(_instances.delete().where(condition))
             for project_id, type_ in {(key.project_id, key.type) for key in keys}:
                 _forget_dead_type(connection, project_id, type_)
-            return _log(connection, Change.REMOVED, keys, now)
+            return _log(connection, last, Change.REMOVED, keys, now)
 
     def update_health(self, updates: Iterable[tuple[Instance, Health]], now: float) -> None:
         """Writes each, unless the instance is gone or its status was changed by someone else meanwhile."""
-        with self._changing() as connection:
+        with self._changing() as (connection, last):
             written: list[Key] = []
-            following = connection.scalar(_INDEX) + 1
             for instance, health in updates:
-                row = _health_row(instance, health, following + len(written), now)
+                row = _health_row(instance, health, last + 1 + len(written), now)
                 if connection.execute(_HEALTH_UPDATE, row).rowcount:
                     written.append(instance.key)
-            _log(connection, Change.CHANGED, written, now, following - 1)
+            _log(connection, last, Change.CHANGED, written, now)
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[sa.Connection]:
-        """A transaction that no other change runs beside: SQLite has one writer, the others lock the row."""
+    def _changing(self) -> Iterator[tuple[sa.Connection, int]]:
+        """A transaction that no other change runs beside, and the index that it begins at."""
         with self._database.write() as connection:
-            connection.execute(_INDEX.with_for_update())
-            yield connection
+            yield connection, connection.scalar(_LAST)
 
 
 def _of_type(project_id: str, type_: str) -> sa.ColumnElement[bool]:
@@ -361,11 +360,8 @@ def _health_row(instance: Instance, health: Health, index: int, now: float) -> d
     return after | {f"old_{name}": value for name, value in before.items()}
 
 
-def _log(
-    connection: sa.Connection, change: Change, keys: Sequence[Key], now: float, last: int | None = None
-) -> int:
-    """After the index ``last``, where that is known. Returns the index of the last of them."""
-    last = connection.scalar(_INDEX) if last is None else last
+def _log(connection: sa.Connection, last: int, change: Change, keys: Sequence[Key], now: float) -> int:
+    """After the index ``last``. Returns the index of the last of them."""
     if keys:
         rows = [
             {"index": index, "at": now, "change": change, **key._asdict()}
