@@ -42,13 +42,14 @@ class Ownership:
             kept = connection.execute(sa.select(row.trust_id, row.retired_trusts).where(row.id == id)).one()
             if kept.trust_id is not None:
                 retired = sorted({*kept.retired_trusts, kept.trust_id})
-                _set(connection, id, trust_id=None, retired_trusts=retired)
+                set_fields(connection, id, trust_id=None, retired_trusts=retired)
 
     def forget_retired_trusts(self, id: str) -> None:
         with self._database.write() as connection:
-            _set(connection, id, retired_trusts=[])
+            set_fields(connection, id, retired_trusts=[])
 
 
-def _set(connection: sa.Connection, id: str, **values) -> None:
+def set_fields(connection: sa.Connection, id: str, **values) -> None:
+    """Of a deployment's row."""
     changed = deployments.update().where(deployments.c.id == id)
     connection.execute(changed.values(updated_at=time.time(), **values))

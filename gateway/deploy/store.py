@@ -26,7 +26,7 @@ from gateway.deploy.model import (
     ReleaseState,
     Status,
 )
-from gateway.deploy.ownership import Ownership
+from gateway.deploy.ownership import Ownership, set_fields
 from gateway.deploy.progress import STEP_FIELDS, TARGET_FIELDS, Progress, of_target, read_step, read_target
 from gateway.deploy.releases import RELEASE_FIELDS, Releases, read_release, read_releases
 from gateway.deploy.tables import deployments, idempotency_keys, releases, server_access, steps, targets
@@ -283,7 +283,8 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
                 _settle(connection, id, None, ReleaseState.FAILED)
 
     def set_flow(self, id: str, flow_id: str | None) -> None:
-        self._update(id, flow_id=flow_id)
+        with self._database.write() as connection:
+            set_fields(connection, id, flow_id=flow_id)
 
     def set_fault(self, id: str, fault: Fault) -> None:
         """The first fault stays."""
@@ -292,12 +293,6 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
                 deployments.update()
                 .where(deployments.c.id == id, deployments.c.fault.is_(None))
                 .values(fault=dataclasses.asdict(fault), updated_at=time.time())
-            )
-
-    def _update(self, id: str, **values) -> None:
-        with self._database.write() as connection:
-            connection.execute(
-                deployments.update().where(deployments.c.id == id).values(updated_at=time.time(), **values)
             )
 
     def remove(self, id: str) -> None:
