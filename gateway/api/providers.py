@@ -105,11 +105,7 @@ class Providers(Collection):
         provider = Provider(
             name=wanted["name"],
             type=wanted["type"],
-            host=wanted["host"],
-            port=wanted.get("port", TYPES[wanted["type"]].port),
-            username=wanted["username"],
-            password=wanted.get("password", ""),
-            plans=_plans(wanted),
+            **_settings(wanted, wanted["type"], ""),
             status=Status.READY,
             created_at=now,
             updated_at=now,
@@ -137,15 +133,8 @@ class Providers(Collection):
                 f"type: {name} is {before.type}, and stays so.",
                 field="provider.type",
             )
-        wanted = {"type": before.type, **wanted}
         provider = dataclasses.replace(
-            before,
-            host=wanted["host"],
-            port=wanted.get("port", TYPES[before.type].port),
-            username=wanted["username"],
-            password=wanted.get("password", before.password),
-            plans=_plans(wanted),
-            updated_at=time.time(),
+            before, **_settings(wanted, before.type, before.password), updated_at=time.time()
         )
         self._reach.server(provider).check(provider.plans.values())
         self._store.change_provider(provider)
@@ -175,15 +164,26 @@ class Providers(Collection):
         return {"username": provider.username, "services": self._store.counts([provider.name])[provider.name]}
 
 
-def _plans(wanted: dict) -> dict[str, Limits]:
+def _settings(wanted: dict, type: str, password: str) -> dict[str, Any]:
+    """What of a provider may change; ``password``: where none is given. Raises what ``_plans`` raises."""
+    return {
+        "host": wanted["host"],
+        "port": wanted.get("port", TYPES[type].port),
+        "username": wanted["username"],
+        "password": wanted.get("password", password),
+        "plans": _plans(wanted, type),
+    }
+
+
+def _plans(wanted: dict, type: str) -> dict[str, Limits]:
     """Raises Invalid for a limit that such a server does not enforce."""
-    enforced = TYPES[wanted["type"]].limits
+    enforced = TYPES[type].limits
     for plan, limits in wanted["plans"].items():
         for limit in sorted(set(limits) - enforced):
             told = ", ".join(sorted(enforced)) or "none"
             raise errors.Invalid(
                 "gateway.provider.limit",
-                f"plans.{plan}.{limit}: {wanted['type']} does not enforce it; it does: {told}.",
+                f"plans.{plan}.{limit}: {type} does not enforce it; it does: {told}.",
                 field=f"provider.plans.{plan}.{limit}",
             )
     return {plan: Limits(**limits) for plan, limits in wanted["plans"].items()}

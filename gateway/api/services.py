@@ -89,9 +89,7 @@ class Services(Collection):
     def delete(self, name, context):
         service = self._store.service(context.project_id, name)
         self._store.delete(service)
-        left = self._patience.until(lambda: self._store.by_id(service.id), lambda found: found is None)
-        pecan.response.status_int = 204 if left is None else 202
-        return None if left is None else {"service": _service(left)}
+        return self._gone("service", lambda: self._store.by_id(service.id), _service)
 
     @expose(policy="gateway:services:get", query=PAGE)
     def get_bindings(self, name, context, limit=None, marker=None):
@@ -132,9 +130,13 @@ class Services(Collection):
     def delete_binding(self, name, id, context):
         service = self._store.service(context.project_id, name)
         self._store.delete_binding(_found(service, id))
-        left = self._patience.until(lambda: self._binding_of(service, id), lambda found: found is None)
+        return self._gone("binding", lambda: self._binding_of(service, id), _binding)
+
+    def _gone(self, name: str, look: Callable[[], Any], view: Callable[[Any], dict]) -> dict | None:
+        """204 once there is nothing to be seen of it, 202 with what there still is."""
+        left = self._patience.until(look, lambda found: found is None)
         pecan.response.status_int = 204 if left is None else 202
-        return None if left is None else {"binding": _binding(left)}
+        return None if left is None else {name: view(left)}
 
     def _known(self, context, wanted: dict) -> Service | None:
         """The one of the name that is wanted. Raises Conflict where that is another one."""
@@ -197,7 +199,7 @@ class Services(Collection):
 
     def _binding_of(self, service: Service, id: str) -> Binding | None:
         found = self._store.by_id(service.id)
-        return next((each for each in found.bindings if each.id == id), None) if found else None
+        return found and found.binding(id)
 
 
 class _Patience:
@@ -256,10 +258,10 @@ def _check(status: Status, fault: Fault | None) -> None:
 
 
 def _found(service: Service, id: str) -> Binding:
-    for binding in service.bindings:
-        if binding.id == id:
-            return binding
-    raise _no_binding(service.name, id)
+    found = service.binding(id)
+    if found is None:
+        raise _no_binding(service.name, id)
+    return found
 
 
 def _no_binding(name: str, id: str) -> errors.NotFound:

@@ -95,6 +95,9 @@ class Service:
         ready = [binding for binding in self.bindings if binding.status is Status.READY]
         return ready[-1] if ready and self.status in LIVE else None
 
+    def binding(self, id: str) -> Binding | None:
+        return next((binding for binding in self.bindings if binding.id == id), None)
+
 
 def on_server(service_id: str) -> str:
     """What the service's database, or prefix of keys, is called there; its logins begin with it."""

@@ -53,6 +53,7 @@ _bindings = sa.Table(
     sa.Column("fault", sa.JSON(none_as_null=True)),
     sa.Column("created_at", sa.Double, nullable=False),
 )
+_NOT_FAILED = _services.c.status != Status.FAILED  # what the broker still answers for
 
 
 class BrokerStore:
@@ -81,7 +82,7 @@ class BrokerStore:
     def counts(self, names: Iterable[str]) -> dict[str, int]:
         """How many services of each of these providers the broker still answers for."""
         count = sa.select(_services.c.provider, sa.func.count()).where(
-            _services.c.provider.in_(list(names)), _services.c.status != Status.FAILED
+            _services.c.provider.in_(list(names)), _NOT_FAILED
         )
         with self._database.read() as connection:
             found = dict(connection.execute(count.group_by(_services.c.provider)).tuples().all())
@@ -118,9 +119,8 @@ class BrokerStore:
         """False where its services are to be deleted first, which has begun: the provider goes with the last
         of them. Raises NotFound, and Conflict where it has services and there is no ``force``."""
         with self._database.write() as connection:
-            count = sa.select(sa.func.count()).where(
-                _services.c.provider == name, _services.c.status != Status.FAILED
-            )
+            of_it = (_services.c.provider == name, _NOT_FAILED)
+            count = sa.select(sa.func.count()).where(*of_it)
             if connection.scalar(_locked(name)) is None:
                 raise _no_provider(name)
             if (services := connection.scalar(count)) and not force:
@@ -134,16 +134,14 @@ class BrokerStore:
             )
             connection.execute(
                 _services.update()
-                .where(_services.c.provider == name, _services.c.status != Status.FAILED)
+                .where(*of_it)
                 .values(status=Status.DELETING, fault=None, updated_at=time.time())
             )
             return _remove_empty(connection, name)
 
     def _standing(self, connection: sa.Connection, name: str) -> Provider:
         """Locked, so that it stands until the end of the transaction."""
-        row = connection.execute(
-            sa.select(_providers).where(_providers.c.name == name).with_for_update()
-        ).first()
+        row = connection.execute(_locked(name)).first()
         if row is None or row.status == Status.DELETING:
             raise _no_provider(name)
         return self._provider(row)
@@ -326,7 +324,7 @@ def _one(binding: Binding) -> sa.ColumnElement[bool]:
 
 
 def _locked(name: str) -> sa.Select:
-    return sa.select(_providers.c.name).where(_providers.c.name == name).with_for_update()
+    return sa.select(_providers).where(_providers.c.name == name).with_for_update()
 
 
 def _set(connection: sa.Connection, id: str, statuses: Iterable[Status] | None = None, **values) -> bool:
@@ -339,9 +337,7 @@ def _set(connection: sa.Connection, id: str, statuses: Iterable[Status] | None =
 def _remove_empty(connection: sa.Connection, name: str) -> bool:
     """Whether nothing was left of the provider but services that have failed."""
     of_it = _services.c.provider == name
-    if connection.scalar(
-        sa.select(_services.c.id).where(of_it, _services.c.status != Status.FAILED).limit(1)
-    ):
+    if connection.scalar(sa.select(_services.c.id).where(of_it, _NOT_FAILED).limit(1)):
         return False
     connection.execute(_services.delete().where(of_it))
     connection.execute(_providers.delete().where(_providers.c.name == name))
