@@ -73,12 +73,12 @@ check: lint unit functional
 # What is in the database behaves alike on those that are not SQLite.
 databases: venv
 	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
-	devstack/databases $(BIN)/pytest -q -p no:warnings $(ON_DATABASES)
+	$(BIN)/python -m gateway.tests.database_servers $(BIN)/pytest -q -p no:warnings $(ON_DATABASES)
 
 # The features that boot no guest, twice; the cloud is there (make up).
 features-on-databases: venv
 	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
-	$(INSIDE) devstack/databases $(BIN)/behave --tags "not @servers" features/*.feature
+	$(INSIDE) $(BIN)/python -m gateway.tests.database_servers $(BIN)/behave --tags "not @servers" features/*.feature
 
 # One of them asks the registry by dig; the broker's have databases made.
 features: venv

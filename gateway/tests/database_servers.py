@@ -1,12 +1,19 @@
 """MariaDB, PostgreSQL and Redis from Debian's packages, each with an admin's login, on a free port of
-127.0.0.1, in a folder that is gone afterwards. They do not run as root."""
+127.0.0.1, in a folder that is gone afterwards. They do not run as root.
+
+    python -m gateway.tests.database_servers COMMAND…
+
+runs COMMAND twice, with GATEWAY_TEST_DATABASE naming first a PostgreSQL, then a MariaDB.
+"""
 
 import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,9 +21,11 @@ from collections.abc import Callable
 import pg8000.native
 import pymysql
 import redis
+import sqlalchemy as sa
 
 USERNAME, PASSWORD = "manager", "the-manager's-password"
 _UP = 60  # seconds
+_CONNECTIONS = 1000  # at most
 
 
 class Server:
@@ -24,6 +33,8 @@ class Server:
 
     type: str
     account: str  # whom it runs as, where we are root
+    driver: str  # of SQLAlchemy, and the database that every server has
+    database: str
     installed: bool
 
     def __init__(self):
@@ -56,6 +67,12 @@ class Server:
                     raise AssertionError(f"{error}\n{self.tail()}") from error
                 time.sleep(0.1)
 
+    @property
+    def url(self) -> str:
+        """For SQLAlchemy, as the manager."""
+        place = sa.URL.create(self.driver, USERNAME, PASSWORD, "127.0.0.1", self.port, self.database)
+        return place.render_as_string(hide_password=False)
+
     def tail(self) -> str:
         return (self.folder / "log").read_text(errors="replace")[-2000:]
 
@@ -67,7 +84,7 @@ class Server:
 
 
 class MariaDB(Server):
-    type, account = "mysql", "mysql"
+    type, account, driver, database = "mysql", "mysql", "mysql+pymysql", "mysql"
     installed = pathlib.Path("/usr/sbin/mariadbd").exists()
 
     def start(self) -> "MariaDB":
@@ -88,6 +105,7 @@ class MariaDB(Server):
             f"--port={self.port}",
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-buffer-pool-size=16M",
+            f"--max-connections={_CONNECTIONS}",
         )
         self.until_up(self._add_manager)
         return self
@@ -117,7 +135,7 @@ class MariaDB(Server):
 class PostgreSQL(Server):
     """Its manager is no superuser."""
 
-    type, account = "postgresql", "postgres"
+    type, account, driver, database = "postgresql", "postgres", "postgresql+psycopg2", "postgres"
     _programs = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), default=pathlib.Path("/nowhere"))
     installed = (_programs / "initdb").exists()
 
@@ -134,7 +152,7 @@ class PostgreSQL(Server):
         self.process = self.command(
             self._programs / "postgres",
             *("-D", data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.folder),
-            *("-c", "fsync=off", "-c", "shared_buffers=16MB"),
+            *("-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", f"max_connections={_CONNECTIONS}"),
         )
         self.until_up(self._add_manager)
         return self
@@ -182,3 +200,25 @@ class Redis(Server):
         with self._manager() as manager:
             users = {f"user {name}" for name in manager.acl_users() if name.startswith("gw")}
             return users | {f"key {key}" for key in manager.scan_iter("gw*")}
+
+
+def main(command: list[str]) -> int:
+    """The exit status of the first run that fails, else 0."""
+    if not (PostgreSQL.installed and MariaDB.installed):
+        sys.exit("databases: apt-get install postgresql mariadb-server")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us, the servers end, too
+    with contextlib.ExitStack() as stack:
+        servers = [PostgreSQL(), MariaDB()]
+        for server in servers:
+            stack.callback(server.stop)
+            server.start()
+        for server in servers:
+            print(f"== {server.type}", flush=True)
+            environment = os.environ | {"GATEWAY_TEST_DATABASE": server.url}
+            if status := subprocess.run(command, env=environment).returncode:
+                return status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,7 @@
 """The database that a test, or a daemon of the features, has for itself: SQLite in its folder, or one where
 GATEWAY_TEST_DATABASE says.
 
-``make databases`` starts such servers; a URL is postgresql+psycopg2://USER@127.0.0.1:PORT/postgres, or
-mysql+pymysql://USER@127.0.0.1:PORT/mysql.
+``make databases`` starts such servers (``database_servers``, whose ``url`` it is).
 """
 
 import contextlib
