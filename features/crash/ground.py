@@ -202,25 +202,29 @@ class Lane:
         return found is None or found["status"] in ("succeeded", "failed", "rolled_back")
 
     def ended(self, id: str) -> dict | None:
-        deadline = time.monotonic() + _ENDS_IN
-        while not self.is_over(id):
-            assert time.monotonic() < deadline, f"{self.deployment(id)}\n{self.daemon.tail()}"
-            time.sleep(0.3)
+        self._wait(id, lambda: self.is_over(id))
         return self.deployment(id)
 
     def begun(self, id: str) -> None:
         """Waits until something is under way, or has died."""
-        deadline = time.monotonic() + _ENDS_IN
-        while self.daemon.running and self.is_over(id):
-            assert time.monotonic() < deadline, f"{self.deployment(id)}\n{self.daemon.tail()}"
-            time.sleep(0.2)
+        self._wait(id, lambda: not self.daemon.running or not self.is_over(id))
 
     def wait_for_step(self, id: str, step: str, target: int, state: str) -> None:
-        deadline = time.monotonic() + _ENDS_IN
         wanted = (step, target, state)
-        while wanted not in [(s["name"], s["target"], s["state"]) for s in self.deployment(id)["steps"]]:
+        self._wait(
+            id,
+            lambda: wanted in [(s["name"], s["target"], s["state"]) for s in self.deployment(id)["steps"]],
+        )
+
+    def wait_for_line(self, id: str, text: str) -> None:
+        """In the deployment's log."""
+        self._wait(id, lambda: text in self.call("GET", f"/v1/deployments/{id}/log").text)
+
+    def _wait(self, id: str, is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _ENDS_IN
+        while not is_so():
             assert time.monotonic() < deadline, f"{self.deployment(id)}\n{self.daemon.tail()}"
-            time.sleep(0.3)
+            time.sleep(0.2)
 
     def break_server(self, id: str) -> None:
         """Its network is cut, and Nova calls it dead: quicker than to stop it, which asks the guest first."""
@@ -262,13 +266,6 @@ class Lane:
         except AssertionError:
             if self.daemon.running or self.crash.is_due or not is_to_die:
                 raise
-
-    def wait_for_line(self, id: str, text: str) -> None:
-        """In the deployment's log."""
-        deadline = time.monotonic() + _ENDS_IN
-        while text not in self.call("GET", f"/v1/deployments/{id}/log").text:
-            assert time.monotonic() < deadline, f"{self.deployment(id)}\n{self.daemon.tail()}"
-            time.sleep(0.3)
 
     def undeploy(self, id: str) -> None:
         self.call("DELETE", f"/v1/deployments/{id}")
