@@ -1,6 +1,10 @@
 """Who calls, and what they may do: keystonemiddleware's findings, judged by oslo.policy."""
 
+import copy
 import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
 
 import webob
 from keystoneauth1 import access, plugin
@@ -10,12 +14,12 @@ from oslo_policy import policy as oslo_policy
 
 from gateway import errors
 
-#: Where the composition root puts the enforcer, for ``authorize``.
-ENFORCER = "gateway.enforcer"
+#: Where the pipeline, or who has seen the token before, leaves the Caller.
+CALLER = "gateway.caller"
 #: Where a pipeline without Keystone puts who decides in its place: a function as ``authorize``.
 AUTHORITY = "gateway.authority"
-#: Where ``authorize`` leaves the rule that the caller has satisfied, and in which project.
-ALLOWED = "gateway.allowed"
+
+_JUDGED_FOR = 5.0  # seconds that a policy's word is remembered: so long a changed policy may go unseen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,40 +35,74 @@ class Context:
     auth: plugin.BaseAuthPlugin | None = dataclasses.field(repr=False)  # None where there is no Keystone
 
 
+class Caller:
+    """Whom a valid token is of. Threads share it.
+
+    To ask the policies costs as much as a plain answer, half of it looking for changed files."""
+
+    def __init__(
+        self,
+        environ: dict[str, Any],
+        enforcer: oslo_policy.Enforcer,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        """``environ``: with keystonemiddleware's findings."""
+        self._seen = oslo_context.RequestContext.from_environ(environ)
+        self._token = _as_plugin(environ)
+        self._enforcer = enforcer
+        self._clock = clock
+        self._judged: dict[str, tuple[bool, float]] = {}  # by rule, and until when
+        self.project_id: str | None = self._seen.project_id
+        self.expires_at: float = self._token.auth_ref.expires.timestamp()
+
+    def may(self, rule: str) -> bool:
+        """In its own project; never without one."""
+        known = self._judged.get(rule)
+        if known is None or self._clock() >= known[1]:
+            target = {"project_id": self.project_id}
+            allowed = self.project_id is not None and self._enforcer.authorize(rule, target, self._seen)
+            known = self._judged[rule] = allowed, self._clock() + _JUDGED_FOR
+        return known[0]
+
+    def context(self, request_id: str) -> Context:
+        """Of one request; what its thread logs names the caller from now on."""
+        named = copy.copy(self._seen)
+        named.request_id = request_id
+        named.update_store()
+        return Context(
+            project_id=named.project_id,
+            user_id=named.user_id,
+            roles=tuple(named.roles),
+            request_id=request_id,
+            expires_at=self.expires_at,
+            auth=self._token,
+        )
+
+
 def authorize(request: webob.Request, rule: str) -> Context:
-    """Raises Unauthorized without a valid token, Forbidden for one of no project, PolicyNotAuthorized."""
+    """Raises Unauthorized without a valid token, Forbidden for one of no project or without the right."""
     environ = request.environ
     if AUTHORITY in environ:
         return environ[AUTHORITY](request, rule)
-    if environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed":
+    caller: Caller | None = environ.get(CALLER)
+    if caller is None:
         raise errors.Unauthorized(
             "gateway.auth.token",
             "A valid Keystone token is needed: send it as X-Auth-Token.",
         )
-    seen = oslo_context.RequestContext.from_environ(environ)
-    if not seen.project_id:
+    if not caller.project_id:
         raise errors.Forbidden(
             "gateway.auth.scope", "The token has no project; ask Keystone for a project-scoped one."
         )
-    enforcer: oslo_policy.Enforcer = environ[ENFORCER]
-    enforcer.authorize(rule, {"project_id": seen.project_id}, seen, do_raise=True)
-    environ[ALLOWED] = rule, seen.project_id
-    token = _as_plugin(environ)
-    return Context(
-        project_id=seen.project_id,
-        user_id=seen.user_id,
-        roles=tuple(seen.roles),
-        request_id=environ["openstack.request_id"],
-        expires_at=token.auth_ref.expires.timestamp(),
-        auth=token,
-    )
+    context = caller.context(environ["openstack.request_id"])
+    if not caller.may(rule):
+        raise errors.Forbidden("gateway.policy.forbidden", "Your roles do not allow this.")
+    return context
 
 
 def may(request: webob.Request, rule: str) -> bool:
     """Whether who was let in may do that, too."""
-    seen = oslo_context.RequestContext.from_environ(request.environ)
-    enforcer: oslo_policy.Enforcer = request.environ[ENFORCER]
-    return enforcer.authorize(rule, {"project_id": seen.project_id}, seen, do_raise=False)
+    return request.environ[CALLER].may(rule)
 
 
 def _as_plugin(environ: dict) -> access_plugin.AccessInfoPlugin:

@@ -14,7 +14,6 @@ import pecan
 import pecan.hooks
 import webob
 import webob.exc
-from oslo_policy import policy as oslo_policy
 
 from gateway import errors
 from gateway.api import auth
@@ -230,8 +229,6 @@ def _described(error: Exception) -> tuple[int, str, str, str]:
         for kind in type(error).__mro__:
             if kind in STATUS:
                 return STATUS[kind], error.code, error.title, error.message
-    if isinstance(error, oslo_policy.PolicyNotAuthorized):
-        return 403, "gateway.policy.forbidden", errors.Forbidden.title, "Your roles do not allow this."
     if isinstance(error, webob.exc.HTTPException):
         name = error.title.lower().replace(" ", "_")
         return error.code, f"gateway.request.{name}", error.title, _http_detail(error)

@@ -2,12 +2,10 @@
 
 A GET of these without parameters, with a token that this process has seen accepted, needs none of what the
 pipeline is made of; its answer is the same to the byte. Everything else, and whatever is not a plain 200,
-goes the whole way. How long a token is remembered: ``_Tokens``. One line in the log stands for all answers
-to a URL within a second.
+goes the whole way, whose token is not validated again either. One line in the log stands for all answers to
+a URL within a second.
 """
 
-import collections
-import hashlib
 import itertools
 import json
 import secrets
@@ -15,15 +13,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log
-from oslo_utils import timeutils
 
 from gateway import errors
 from gateway.api import auth
 from gateway.api.service import service
+from gateway.api.tokens import Known
 from gateway.registry.model import Instance, split_name
 from gateway.registry.registry import Registry
 
@@ -32,58 +30,12 @@ LOG = log.getLogger(__name__)
 _PREFIX = "/registry/service/"
 _TYPES = _PREFIX + "types/"
 _RULE = "gateway:registry:get"
-_MOST_TOKENS = 10_000
 _MOST_BODIES = 200_000
 _LOG_EVERY = 1.0  # seconds
 
 #: What a request may bring that asks for more than a plain answer.
 _UNUSUAL = ("HTTP_ORIGIN", "HTTP_X_SERVICE_TOKEN", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
 _ACCEPTED = (None, "*/*", "application/json")
-
-
-class _Known(NamedTuple):
-    until: float  # by the clock
-    project_id: str | None  # None: what its roles allow is not known yet
-
-
-class _Tokens:
-    """Tokens that the pipeline has accepted, by their SHA-256: for ``life`` seconds (token_cache_time) from
-    when this process first saw it and not beyond the token's own end; a change of the policies, too, takes
-    effect after that. Past it the pipeline judges anew. Threads share it."""
-
-    def __init__(self, life: float, clock: Callable[[], float]):
-        self._life = life
-        self._clock = clock
-        self._known: collections.OrderedDict[bytes, _Known] = collections.OrderedDict()
-
-    def project_id(self, token: str) -> str | None:
-        """Of a token that may read this project's registry."""
-        known = self._known.get(_digest(token))
-        return known.project_id if known and self._clock() < known.until else None
-
-    def learn(self, token: str, environ: dict[str, Any]) -> None:
-        """What the pipeline has found about the request with this token."""
-        if "keystone.token_info" not in environ:  # which no client can send
-            return
-        digest, now = _digest(token), self._clock()
-        known = self._known.get(digest)
-        if known is None or now >= known.until:
-            known = _Known(now + min(self._life, _seconds_left(environ)), None)
-        rule, project_id = environ.get(auth.ALLOWED, (None, None))
-        if rule == _RULE:
-            known = known._replace(project_id=project_id)
-        self._known[digest] = known
-        while len(self._known) > _MOST_TOKENS:
-            self._known.popitem(last=False)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("latin-1")).digest()
-
-
-def _seconds_left(environ: dict[str, Any]) -> float:
-    expires = timeutils.parse_isotime(environ["keystone.token_info"]["token"]["expires_at"])
-    return expires.timestamp() - time.time()
 
 
 class _Bodies:
@@ -115,7 +67,7 @@ class FastPath:
     ):
         self._app = app
         self._registry = registry
-        self._tokens = _Tokens(conf.keystone_authtoken.token_cache_time, clock)
+        self._known = Known(conf.keystone_authtoken.token_cache_time, clock)
         self._instances = _Bodies(service)
         self._types = _Bodies(lambda found: {"services": [service(i) for i in found.instances.values()]})
         self._log = _Log()
@@ -149,18 +101,24 @@ class FastPath:
 
     def pass_on(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         """To the pipeline, whose word about the token is remembered."""
-        answer = self._app(environ, start_response)
         token = environ.get("HTTP_X_AUTH_TOKEN")
-        if token is not None:
-            self._tokens.learn(token, environ)
+        if token is None or "HTTP_X_SERVICE_TOKEN" in environ:
+            return self._app(environ, start_response)
+        caller = self._known.caller(token)
+        if caller is not None:
+            environ[auth.CALLER] = caller
+            return self._app(environ, start_response)
+        answer = self._app(environ, start_response)
+        if auth.CALLER in environ:
+            self._known.remember(token, environ[auth.CALLER])
         return answer
 
     def _body(self, token: str, environ: dict[str, Any]) -> bytes | None:
-        project_id = self._tokens.project_id(token)
-        if project_id is None:
+        caller = self._known.caller(token)
+        if caller is None or not caller.may(_RULE):
             return None
         try:
-            return self._read(project_id, environ["PATH_INFO"])
+            return self._read(caller.project_id, environ["PATH_INFO"])
         except (errors.GatewayError, ValueError):  # the pipeline says it
             return None
 

@@ -23,17 +23,6 @@ LOG = log.getLogger(__name__)
 Wrap = Callable[[Callable, cfg.ConfigOpts], Callable]
 
 
-def enforcer(app: Callable, conf: cfg.ConfigOpts) -> Callable:
-    """Hands the policies to ``gateway.api.auth``."""
-    made = policies.enforcer(conf)
-
-    def serve(environ, start_response):
-        environ[auth.ENFORCER] = made
-        return app(environ, start_response)
-
-    return serve
-
-
 def body_limit(app: Callable, conf: cfg.ConfigOpts) -> Callable:
     most = conf.api.max_body
 
@@ -71,9 +60,21 @@ class _Validator(auth_token.AuthProtocol):
 
 
 def token(app: Callable, conf: cfg.ConfigOpts) -> Callable:
-    """Validates the token and decides nothing by itself (delayed): each endpoint does, so that there is one
-    kind of error body."""
-    return _Validator(app, {"oslo_config_config": conf, "delay_auth_decision": True})
+    """Says whose the token is, where nobody has yet (``auth.CALLER``), and decides nothing by itself: each
+    endpoint does, so that there is one kind of error body."""
+    enforcer = policies.enforcer(conf)
+
+    def validated(environ, start_response):
+        if environ["HTTP_X_IDENTITY_STATUS"] == "Confirmed":
+            environ[auth.CALLER] = auth.Caller(environ, enforcer)
+        return app(environ, start_response)
+
+    validator = _Validator(validated, {"oslo_config_config": conf, "delay_auth_decision": True})
+
+    def serve(environ, start_response):
+        return (app if auth.CALLER in environ else validator)(environ, start_response)
+
+    return serve
 
 
 def healthcheck(app: Callable, conf: cfg.ConfigOpts) -> Callable:
@@ -129,16 +130,31 @@ def _url(environ: dict) -> str:
     return f"{path}?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else path
 
 
+def cross_origin(app: Callable, conf: cfg.ConfigOpts) -> Callable:
+    """For browsers, who say where their page is from: others need not wait for what it costs."""
+    wrapped = cors.CORS(app, conf)
+
+    def serve(environ, start_response):
+        return (wrapped if "HTTP_ORIGIN" in environ else app)(environ, start_response)
+
+    return serve
+
+
+def proxied(app: Callable, conf: cfg.ConfigOpts) -> Callable:
+    """Where [oslo_middleware] says that there is a proxy, its headers tell who calls."""
+    wrapped = http_proxy_to_wsgi.HTTPProxyToWSGI(app, conf)
+    return wrapped if conf.oslo_middleware.enable_proxy_headers_parsing else app
+
+
 #: Innermost first. The token is validated last before Pecan, so that CORS preflights, the health check and
 #: what is too large cost Keystone nothing. The request id wraps everything that logs.
 STACK = (
-    enforcer,
     token,
     body_limit,
     healthcheck,
-    cors.CORS,
+    cross_origin,
     json_errors,
-    http_proxy_to_wsgi.HTTPProxyToWSGI,
+    proxied,
     access_log,
     lambda app, conf: request_id.RequestId(app),
 )

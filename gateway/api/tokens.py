@@ -1,7 +1,7 @@
-"""Keystone tokens outside of the HTTP pipeline: validated as there, and remembered."""
+"""Keystone tokens that this process has seen accepted; and those that come outside of the HTTP pipeline."""
 
+import collections
 import hashlib
-import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,43 +9,60 @@ from typing import NamedTuple
 import webob
 from oslo_config import cfg
 from oslo_context import context as oslo_context
-from oslo_policy import policy as oslo_policy
 
-from gateway import errors
-from gateway.api import auth, middleware, policies
+from gateway.api import auth, middleware
 from gateway.cloud.sessions import Sessions
 
 _MOST = 10_000  # tokens remembered
 
 
-class _Known(NamedTuple):
-    project_id: str
-    until: float  # time.monotonic
+class _Entry(NamedTuple):
+    caller: auth.Caller
+    until: float  # by the clock
+
+
+class Known:
+    """Callers by the SHA-256 of their tokens: for ``life`` seconds ([keystone_authtoken] token_cache_time)
+    from when this process first saw one, and not beyond the token's own end. Threads share it."""
+
+    def __init__(self, life: float, clock: Callable[[], float] = time.monotonic):
+        self._life = life
+        self._clock = clock
+        self._entries: collections.OrderedDict[bytes, _Entry] = collections.OrderedDict()
+
+    def caller(self, token: str) -> auth.Caller | None:
+        entry = self._entries.get(_digest(token))
+        return entry.caller if entry and self._clock() < entry.until else None
+
+    def remember(self, token: str, caller: auth.Caller) -> None:
+        digest, now = _digest(token), self._clock()
+        entry = self._entries.get(digest)
+        if entry is None or now >= entry.until:
+            left = min(self._life, caller.expires_at - time.time())
+            self._entries[digest] = _Entry(caller, now + left)
+        while len(self._entries) > _MOST:
+            self._entries.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 class Tokens:
-    """Threads may share it; make one per process. A token is believed again without asking Keystone for
-    ``[keystone_authtoken] token_cache_time`` seconds, never beyond its own end; only digests are kept."""
+    """Threads may share it; make one per process."""
 
     def __init__(self, conf: cfg.ConfigOpts, sessions: Sessions):
         self._sessions = sessions
         self._validator = middleware.token(_nothing, conf)
-        self._enforcer = policies.enforcer(conf)
-        self._lifetime = conf.keystone_authtoken.token_cache_time
-        self._known: dict[tuple[bytes, str], _Known] = {}
-        self._lock = threading.Lock()
+        self._known = Known(conf.keystone_authtoken.token_cache_time)
 
     def project(self, token: str, rule: str) -> str:
         """The project of a token that satisfies the policy's ``rule``. Raises Unauthorized, Forbidden and,
         while Keystone does not answer, Unavailable."""
-        key = hashlib.sha256(token.encode()).digest(), rule
-        known = self._known.get(key)
-        if known is not None and time.monotonic() < known.until:
-            return known.project_id
-        context = self._validated(token, rule)
-        left = min(context.expires_at - time.time(), self._lifetime)
-        self._remember(key, _Known(context.project_id, time.monotonic() + left))
-        return context.project_id
+        caller = self._known.caller(token)
+        if caller is not None and caller.may(rule):
+            return caller.project_id
+        return self._validated(token, rule).project_id
 
     def owner(self, token: str) -> Callable[[str], str | None]:
         """Tells which server of the token's project an address is of, by asking OpenStack with the token."""
@@ -57,22 +74,12 @@ class Tokens:
         return owner
 
     def _validated(self, token: str, rule: str) -> auth.Context:
-        request_id = oslo_context.generate_request_id()
-        request = webob.Request.blank("/")
-        request.environ |= {auth.ENFORCER: self._enforcer, "openstack.request_id": request_id}
-        try:
-            request.headers["X-Auth-Token"] = token
-            request.get_response(self._validator)
-            return auth.authorize(request, rule)
-        except oslo_policy.PolicyNotAuthorized as error:
-            raise errors.Forbidden("gateway.policy.forbidden", "Your roles do not allow this.") from error
-
-    def _remember(self, key: tuple[bytes, str], known: _Known) -> None:
-        with self._lock:
-            self._known.pop(key, None)
-            self._known[key] = known
-            while len(self._known) > _MOST:
-                self._known.pop(next(iter(self._known)))
+        request = webob.Request.blank("/", headers={"X-Auth-Token": token})
+        request.environ["openstack.request_id"] = oslo_context.generate_request_id()
+        request.get_response(self._validator)
+        context = auth.authorize(request, rule)
+        self._known.remember(token, request.environ[auth.CALLER])
+        return context
 
 
 def _nothing(environ, start_response):
