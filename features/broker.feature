@@ -80,6 +80,23 @@ Feature: Services: databases of a project's own, on servers that an admin attach
       | postgresql | POSTGRESQL_URL |
       | redis      | REDIS_URL      |
 
+  Scenario: A server that moves: services get credentials anew
+    Given a redis server behind a proxy, with the plan free
+    And a member has a service cache of redis
+    And a redis server
+    When an admin calls PUT /v1/providers/the-redis
+      """
+      {"provider": {"host": "127.0.0.1", "port": {redis_port}, "username": "{manager}",
+        "plans": {"free": {"description": "One of many."}}}}
+      """
+    Then the answer is 200
+    And "provider.plans.free.description" is "One of many."
+    And soon "service.status" of GET /v1/services/cache is "ready"
+    And "service.credentials.REDIS_URL" is like redis://[^@]+@127.0.0.1:{redis_port}/0
+    Given the credentials in "service.credentials" are those of moved
+    When a client writes "here" with the credentials of moved
+    Then a client reads "here" with the credentials of cache
+
   Scenario Outline: What a plan limits
     Given a <type> server with the plan free: {"connections": 2, "statement_timeout": 0.5}
     And a member has a service small of <type>
@@ -214,7 +231,8 @@ Feature: Services: databases of a project's own, on servers that an admin attach
     Then the error is 409 gateway.provider.name_taken
     When a member calls GET /v1/providers
     Then the answer is 200
-    And each of "providers" has name, type, host, port, plans and status
+    And each of "providers" has name, type, host, port, offers, plans and status
+    And "providers.0.offers.redis.free" is {}
     And the answer never mentions "{manager}"
     When a member calls GET /v1/providers/cache
     Then the answer is 200
@@ -260,7 +278,9 @@ Feature: Services: databases of a project's own, on servers that an admin attach
       | redis | "plans": {"free": {"size": 1}}        | 400 gateway.request.invalid     | provider.plans.free                 |
       | redis | "plans": {"free": {"connections": 1}} | 400 gateway.provider.limit      | provider.plans.free.connections     |
       | mysql | "plans": {"x": {"connections": 0}}    | 400 gateway.request.invalid     | provider.plans.x.connections        |
+      | redis | "plans": {"x": {"description": 1}}    | 400 gateway.request.invalid     | provider.plans.x.description        |
       | redis | "colour": "red"                       | 400 gateway.request.invalid     | provider                            |
+      | redis | "url": "http://192.0.2.1"             | 400 gateway.request.invalid     | provider.url                        |
 
   Scenario Outline: Providers that are not there, or do not let the broker in
     Given a <type> server
@@ -345,6 +365,12 @@ Feature: Services: databases of a project's own, on servers that an admin attach
       {"provider": {"host": "127.0.0.1", "username": "{manager}", "plans": {"free": {}}}}
       """
     Then the error is 403 gateway.policy.forbidden
+    When an admin calls PUT /v1/providers/the-redis
+      """
+      {"provider": {"username": "{manager}", "plans": {"free": {}}}}
+      """
+    Then the error is 400 gateway.request.invalid, which says "redis needs one"
+    And its field is "provider.host"
     When an admin calls PUT /v1/providers/another
       """
       {"provider": {"host": "127.0.0.1", "username": "{manager}", "plans": {"free": {}}}}
@@ -477,7 +503,7 @@ Feature: Services: databases of a project's own, on servers that an admin attach
     And it prints "free,connections=2"
     When I run gateway provider list
     Then it exits with 0
-    And it prints a table with the columns Name, Type, Host, Port, Plans and Status
+    And it prints a table with the columns Name, Type, Address, Offers and Status
     When I run gateway service create mysql --plan free --name shop -f value -c MYSQL_URL
     Then it exits with 0
     And it prints "mysql://gw"

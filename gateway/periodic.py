@@ -43,6 +43,10 @@ class Retries:
         self._waiting[id] = time.monotonic() + delay, delay
         return delay
 
+    def later(self, id: str, seconds: float) -> None:
+        """It has not failed, and is due then."""
+        self._waiting[id] = time.monotonic() + seconds, 0.0
+
     def forget(self, id: str) -> None:
         self._waiting.pop(id, None)
 

@@ -104,7 +104,7 @@ def step_credentials(context, place, name):
 @then('"{place}" is like {pattern:S}')
 def step_like(context, place, pattern):
     seen = found(context.answer, place)
-    assert re.fullmatch(pattern, seen), seen
+    assert re.fullmatch(filled(pattern, context.names), seen), seen
 
 
 @when('a client writes "{text}" with the credentials of {name:S}')

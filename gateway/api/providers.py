@@ -1,6 +1,7 @@
-"""/v1/providers: servers that services are made on. Admins attach them; everybody sees what they offer."""
+"""/v1/providers: who makes services. Admins attach them; everybody sees what they offer."""
 
 import dataclasses
+import ipaddress
 import time
 from typing import Any
 
@@ -11,19 +12,31 @@ from gateway import errors
 from gateway.api import auth
 from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat
-from gateway.broker.broker import Reach
-from gateway.broker.model import Limits, Provider, Status
+from gateway.broker.broker import Reach, bad_host
+from gateway.broker.model import Limits, Offers, Plan, Provider, Status
 from gateway.broker.providers import TYPES
+from gateway.registry import guard
 
 NAME = {
     "type": "string",
     "pattern": r"^[a-z][a-z0-9-]{0,62}(?!\n)$",
     "error": "must be a small letter, then up to 62 small letters, digits and dashes.",
 }
+#: With a dash and eight characters more it is a name.
+SERVICE_TYPE = {
+    "type": "string",
+    "pattern": r"^[a-z][a-z0-9-]{0,53}(?!\n)$",
+    "error": "must be a small letter, then up to 53 small letters, digits and dashes.",
+}
 _PLAN = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
+        "description": {
+            "type": "string",
+            "maxLength": 256,
+            "error": "must be text of at most 256 characters.",
+        },
         "connections": {
             "type": ["integer", "null"],
             "minimum": 1,
@@ -42,6 +55,19 @@ _MEMBERS = {
     "type": {"enum": sorted(TYPES), "error": f"must be one of {', '.join(sorted(TYPES))}."},
     "host": {"type": "string", "minLength": 1, "maxLength": 255, "error": "must be an address or a name."},
     "port": {"type": "integer", "minimum": 1, "maximum": 65535, "error": "must be a port, 1 to 65535."},
+    "url": {
+        "type": "string",
+        "maxLength": 1000,
+        "pattern": r"^https?://[^\s/?#@]+(/[^\s?#@]*)?(?!\n)$",
+        "error": "must be http(s)://HOST[:PORT][/PATH].",
+    },
+    "ca": {
+        "type": "string",
+        "maxLength": 65536,
+        "pattern": "^-----BEGIN CERTIFICATE-----",
+        "error": "must be certificates in PEM.",
+    },
+    "service": SERVICE_TYPE,
     "username": {
         "type": "string",
         "pattern": r"^[!-~]{1,64}(?!\n)$",
@@ -58,7 +84,7 @@ _MEMBERS = {
         "maxProperties": 100,
         "propertyNames": NAME,
         "additionalProperties": _PLAN,
-        "error": 'must be {"NAME": {limits}, …}, at least one.',
+        "error": 'must be {"NAME": {"description": …, limits}, …}, at least one.',
     },
 }
 
@@ -74,8 +100,8 @@ def wrapped(name: str, properties: dict[str, Any], required: list[str]) -> dict[
     return {"type": "object", "required": [name], "additionalProperties": False, "properties": {name: member}}
 
 
-_NEW = wrapped("provider", {"name": NAME, **_MEMBERS}, ["name", "type", "host", "username", "plans"])
-_CHANGED = wrapped("provider", _MEMBERS, ["host", "username", "plans"])
+_NEW = wrapped("provider", {"name": NAME, **_MEMBERS}, ["name", "type"])
+_CHANGED = wrapped("provider", _MEMBERS, [])
 _FORCE = {"force": {"type": "boolean", "error": "must be true or false."}}
 
 
@@ -105,14 +131,15 @@ class Providers(Collection):
         provider = Provider(
             name=wanted["name"],
             type=wanted["type"],
+            project_id=context.project_id,
             **_settings(wanted, wanted["type"], ""),
             status=Status.READY,
             created_at=now,
             updated_at=now,
         )
-        self._reach.server(provider).check(provider.plans.values())
+        offers = self._reach.driver(provider).check(provider.offers)
         try:
-            self._store.add_provider(provider)
+            self._store.add_provider(dataclasses.replace(provider, offers=offers))
         except db_exception.DBDuplicateEntry as error:
             raise errors.Conflict(
                 "gateway.provider.name_taken",
@@ -124,8 +151,8 @@ class Providers(Collection):
 
     @expose(policy="gateway:providers:update", body=_CHANGED)
     def put(self, name, context, body):
-        """As a whole, but for the password, which stays where none is given. Limits that change are put in
-        force for the services that there are."""
+        """As a whole, but for the password, which stays where none is given. What changes for the services
+        that there are, limits or their credentials, is put in force."""
         wanted, before = body["provider"], self._store.provider(name)
         if wanted.get("type", before.type) != before.type:
             raise errors.Invalid(
@@ -136,8 +163,8 @@ class Providers(Collection):
         provider = dataclasses.replace(
             before, **_settings(wanted, before.type, before.password), updated_at=time.time()
         )
-        self._reach.server(provider).check(provider.plans.values())
-        self._store.change_provider(provider)
+        offers = self._reach.driver(provider).check(provider.offers)
+        self._store.change_provider(dataclasses.replace(provider, offers=offers))
         return self._shown(name)
 
     @expose(policy="gateway:providers:delete", query=_FORCE)
@@ -165,42 +192,89 @@ class Providers(Collection):
 
 
 def _settings(wanted: dict, type: str, password: str) -> dict[str, Any]:
-    """What of a provider may change; ``password``: where none is given. Raises what ``_plans`` raises."""
+    """What of a provider may change; ``password``: where none is given. Raises Invalid for members that such
+    providers do not have."""
+    kind, given = TYPES[type], wanted.keys() - {"name", "type"}
+    for member in sorted(kind.needs - given):
+        raise _invalid(member, f"a provider of type {type} needs one")
+    for member in sorted(given - kind.needs - kind.may):
+        raise _invalid(member, f"a provider of type {type} has none")
     return {
-        "host": wanted["host"],
-        "port": wanted.get("port", TYPES[type].port),
-        "username": wanted["username"],
+        "url": wanted["url"] if "url" in wanted else _url(wanted, type),
+        "username": wanted.get("username", ""),
         "password": wanted.get("password", password),
-        "plans": _plans(wanted, type),
+        "ca": wanted.get("ca"),
+        "offers": {wanted.get("service", type): _plans(wanted["plans"], type)} if "plans" in wanted else {},
     }
 
 
-def _plans(wanted: dict, type: str) -> dict[str, Limits]:
-    """Raises Invalid for a limit that such a server does not enforce."""
+def _invalid(member: str, why: str) -> errors.Invalid:
+    return errors.Invalid("gateway.request.invalid", f"{member}: {why}.", field=f"provider.{member}")
+
+
+def _url(wanted: dict, type: str) -> str:
+    """Raises Invalid for a host that is none."""
+    try:
+        host = guard.parse(wanted["host"])
+    except ValueError as error:
+        raise bad_host(str(error)) from error
+    place = f"[{host}]" if isinstance(host, ipaddress.IPv6Address) else host
+    return f"{type}://{place}:{wanted.get('port', TYPES[type].port)}"
+
+
+def _plans(plans: dict, type: str) -> dict[str, Plan]:
+    """Raises Invalid for a limit that such a provider does not enforce."""
     enforced = TYPES[type].limits
-    for plan, limits in wanted["plans"].items():
-        for limit in sorted(set(limits) - enforced):
+    for plan, members in plans.items():
+        for limit in sorted(members.keys() - enforced - {"description"}):
             told = ", ".join(sorted(enforced)) or "none"
             raise errors.Invalid(
                 "gateway.provider.limit",
                 f"plans.{plan}.{limit}: {type} does not enforce it; it does: {told}.",
                 field=f"provider.plans.{plan}.{limit}",
             )
-    return {plan: Limits(**limits) for plan, limits in wanted["plans"].items()}
+    return {name: _plan(**members) for name, members in plans.items()}
+
+
+def _plan(description: str = "", **limits) -> Plan:
+    return Plan(description, Limits(**limits))
 
 
 def _view(provider: Provider) -> dict:
-    plans = {
-        name: {limit: value for limit, value in dataclasses.asdict(limits).items() if value is not None}
-        for name, limits in provider.plans.items()
-    }
     return {
         "name": provider.name,
         "type": provider.type,
-        "host": provider.host,
-        "port": provider.port,
-        "plans": plans,
+        **_place(provider),
+        "offers": _offers(provider.offers),
+        **_own_plans(provider),
         "status": provider.status,
         "created_at": isoformat(provider.created_at),
         "updated_at": isoformat(provider.updated_at),
     }
+
+
+def _place(provider: Provider) -> dict:
+    members = TYPES[provider.type].needs & {"host", "url"}
+    if "host" in members:
+        return {"host": provider.host, "port": provider.port}
+    return {"url": provider.url} if members else {}
+
+
+def _own_plans(provider: Provider) -> dict:
+    """As its admin has given them."""
+    if "plans" not in TYPES[provider.type].needs:
+        return {}
+    ((service, plans),) = _offers(provider.offers).items()
+    return {"plans": plans} | ({} if service == provider.type else {"service": service})
+
+
+def _offers(offers: Offers) -> dict:
+    return {
+        type: {name: _plan_view(plan) for name, plan in plans.items() if plan.is_offered}
+        for type, plans in offers.items()
+    }
+
+
+def _plan_view(plan: Plan) -> dict:
+    limits = {limit: value for limit, value in vars(plan.limits).items() if value is not None}
+    return ({"description": plan.description} if plan.description else {}) | limits

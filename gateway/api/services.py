@@ -1,4 +1,4 @@
-"""/v1/services: databases of a project's own on the providers' servers, and the logins to them.
+"""/v1/services: what providers make for a project, databases for example, and the logins to it.
 
 What is asked for is stored, and done by the role engine; a call waits for it for [broker] answer_timeout, and
 answers 202 then. Asked for again by its name, a service is the one that there is.
@@ -21,8 +21,7 @@ from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat
 from gateway.api.providers import NAME, wrapped
 from gateway.broker import choice
-from gateway.broker.model import LIVE, Binding, Fault, Service, Status, on_server
-from gateway.broker.providers import TYPES
+from gateway.broker.model import LIVE, Binding, Fault, Service, Status
 from gateway.broker.store import BrokerStore
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 64, "error": "must be text of 1 to 64 characters."}
@@ -176,26 +175,10 @@ class Services(Collection):
         return self._shown(found)
 
     def _shown(self, service: Service) -> dict:
-        credentials = self._credentials(service, service.current)
-        return {"service": _service(service) | credentials}
+        return {"service": _service(service) | _credentials(service)}
 
     def _shown_binding(self, service: Service, binding: Binding) -> dict:
-        usable = binding if binding.status is Status.READY and service.status in LIVE else None
-        return {"binding": _binding(binding) | self._credentials(service, usable)}
-
-    def _credentials(self, service: Service, binding: Binding | None) -> dict[str, Any]:
-        """Null while there are none; left out for who may not see them."""
-        if not auth.may(pecan.request, "gateway:services:credentials"):
-            return {}
-        pecan.response.headers["Cache-Control"] = "no-store"
-        if binding is None:
-            return {"credentials": None}
-        provider = self._store.provider(service.provider)
-        return {
-            "credentials": TYPES[service.type].credentials(
-                provider.host, provider.port, on_server(service.id), binding.user, binding.password
-            )
-        }
+        return {"binding": _binding(binding) | _credentials(service, binding)}
 
     def _binding_of(self, service: Service, id: str) -> Binding | None:
         found = self._store.by_id(service.id)
@@ -294,6 +277,14 @@ def _binding(binding: Binding) -> dict[str, Any]:
         "fault": _fault(binding.fault),
         "created_at": isoformat(binding.created_at),
     }
+
+
+def _credentials(service: Service, binding: Binding | None = None) -> dict[str, Any]:
+    """Null while there are none; left out for who may not see them."""
+    if not auth.may(pecan.request, "gateway:services:credentials"):
+        return {}
+    pecan.response.headers["Cache-Control"] = "no-store"
+    return {"credentials": service.credentials(binding)}
 
 
 def _fault(fault: Fault | None) -> dict[str, str] | None:

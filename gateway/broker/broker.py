@@ -1,26 +1,29 @@
-"""Makes and removes, on their servers, what the store says: so that it holds whenever the process is killed.
+"""Makes and removes, at their providers, what the store says; it holds whenever the process is killed.
 
 What is wanted is stored first, with the passwords; then one call after another makes it so, each of which may
 be made again, and the store is told last. What fails is removed by its name, again and again until that is
-done.
+done. What a provider takes long for is asked for again, and no thread waits for it.
 """
 
 import asyncio
 import concurrent.futures
+import contextlib
+import dataclasses
 import functools
 import ipaddress
 import pathlib
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 
 import fasteners
 from oslo_config import cfg
 from oslo_log import log
 
 from gateway import errors, periodic
-from gateway.broker.model import Binding, Fault, Provider, Service, Status, on_server
-from gateway.broker.providers import TYPES, Server
+from gateway.broker.model import Binding, Fault, Pending, Plan, Provider, Service, Status
+from gateway.broker.providers import TYPES, Driver
 from gateway.broker.providers.login import Login
 from gateway.broker.store import BrokerStore
 from gateway.registry import guard
@@ -33,32 +36,25 @@ _FORGETTING = 3600.0  # seconds between looks for what failed long ago
 
 
 class Reach:
-    """Which servers may be connected to, and how."""
+    """Which providers may be connected to, and how."""
 
     def __init__(self, conf: cfg.ConfigOpts):
         self._conf = conf
         self._guard = guard.Guard(conf)
         self._allowed = [ipaddress.ip_network(network) for network in conf.broker.allowed_networks]
 
-    def server(self, provider: Provider) -> Server:
+    def driver(self, provider: Provider) -> Driver:
         """Raises Invalid for a host that is none or may not be connected to, ProviderError for a name that
         is not known."""
-        login = Login(
-            provider.name,
-            self._address(provider),
-            provider.port,
-            provider.username,
-            provider.password,
-            self._conf.broker.timeout,
-        )
-        return TYPES[provider.type].server(login)
+        login = Login(provider, self._address(provider), self._conf.broker.timeout)
+        return TYPES[provider.type].driver(login)
 
     def _address(self, provider: Provider) -> str:
         """Resolved anew each time: a name may point elsewhere tomorrow."""
         try:
             address = guard.parse(provider.host)
         except ValueError as error:
-            raise _bad_host(str(error)) from error
+            raise bad_host(str(error)) from error
         if isinstance(address, str):
             try:
                 address = asyncio.run(guard.resolved(address))
@@ -69,14 +65,14 @@ class Reach:
                 ) from error
         blocking = self._guard.blocking(address)
         if blocking is not None and not any(address in network for network in self._allowed):
-            raise _bad_host(
+            raise bad_host(
                 f"{provider.host} is in {blocking} of [registry] blocked_networks, and not in [broker] "
                 "allowed_networks"
             )
         return str(address)
 
 
-def _bad_host(why: str) -> errors.Invalid:
+def bad_host(why: str) -> errors.Invalid:
     return errors.Invalid("gateway.provider.host", f"host: {why}.", field="provider.host")
 
 
@@ -86,7 +82,7 @@ class Broker:
     def __init__(self, conf: cfg.ConfigOpts, store: BrokerStore):
         self._conf = conf
         self._store = store
-        self._server = Reach(conf).server
+        self._driver = Reach(conf).driver
         self._lock = fasteners.InterProcessLock(pathlib.Path(conf.state_path) / "broker.lock")
         self._running: dict[str, tuple[str, concurrent.futures.Future]] = {}  # by service: its provider
         self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)
@@ -126,6 +122,9 @@ class Broker:
         try:
             self._advance(service, self._store.provider(service.provider))
             self._retries.forget(id)
+        except Pending as pending:
+            self._store.keep_operation(pending.about, pending.operation)
+            self._retries.later(id, pending.after)
         except Exception as error:
             delay = self._retries.failed(id)
             known = isinstance(error, errors.GatewayError)
@@ -133,7 +132,7 @@ class Broker:
             LOG.warning("Service %s: %s; trying again in %.0f s", id, told, delay, exc_info=not known)
 
     def _advance(self, service: Service, provider: Provider) -> None:
-        """Raises what is to be tried again."""
+        """Raises what is to be tried again, and Pending."""
         match service.status:
             case Status.CREATING:
                 self._create(service, provider)
@@ -143,7 +142,7 @@ class Broker:
                 for binding in service.bindings:
                     self._advance_binding(service, provider, binding)
             case Status.REVERTING | Status.DELETING:
-                self._server(provider).remove(on_server(service.id))
+                self._driver(provider).remove(service, _plan_in_force(service, provider))
                 if service.status is Status.DELETING:
                     self._store.remove(service)
                 else:
@@ -151,52 +150,83 @@ class Broker:
 
     def _create(self, service: Service, provider: Provider) -> None:
         try:
-            self._make(service, provider)
+            with self._in_time(service.updated_at):
+                made = self._make(service, provider)
+        except Pending:
+            raise
         except Exception as error:
             self._store.move(service, Status.REVERTING, _fault(service.id, error))
             return
-        self._settle(service)
+        self._settle(service, made)
 
     def _update(self, service: Service, provider: Provider) -> None:
         """It is there and works: what fails is tried again until it is as wanted."""
         try:
-            self._make(service, provider)
+            made = self._make(service, provider)
+        except Pending:
+            raise
         except Exception as error:
             if service.fault is None:
                 self._store.move(service, Status.UPDATING, _fault(service.id, error))
             raise
-        self._settle(service)
+        self._settle(service, made)
 
-    def _make(self, service: Service, provider: Provider) -> None:
-        server, name, limits = self._server(provider), on_server(service.id), provider.plans[service.plan]
-        server.ensure(name, limits)
-        for binding in service.bindings:
-            if binding.status in (Status.CREATING, Status.READY):
-                server.bind(name, binding.user, binding.password, limits)
+    def _make(self, service: Service, provider: Provider) -> list[Binding]:
+        """Its bindings, with their credentials."""
+        driver, plan = self._driver(provider), _plan(service, provider)
+        driver.ensure(service, plan)
+        return [
+            dataclasses.replace(each, credentials=driver.bind(service, each, plan))
+            for each in service.bindings
+            if each.status in (Status.CREATING, Status.READY)
+        ]
 
-    def _settle(self, service: Service) -> None:
-        for binding in service.bindings:
-            if binding.status is Status.CREATING:
-                self._store.move_binding(binding, Status.READY)
+    def _settle(self, service: Service, made: list[Binding]) -> None:
+        for binding in made:
+            self._store.move_binding(binding, Status.READY)
         self._store.move(service, Status.READY)
 
     def _advance_binding(self, service: Service, provider: Provider, binding: Binding) -> None:
-        name = on_server(service.id)
+        plan = _plan_in_force(service, provider)
         match binding.status:
             case Status.CREATING:
                 try:
-                    limits = provider.plans[service.plan]
-                    self._server(provider).bind(name, binding.user, binding.password, limits)
+                    with self._in_time(binding.created_at):
+                        credentials = self._driver(provider).bind(service, binding, plan)
+                except Pending:
+                    raise
                 except Exception as error:
                     self._store.move_binding(binding, Status.REVERTING, _fault(service.id, error))
                 else:
-                    self._store.move_binding(binding, Status.READY)
+                    made = dataclasses.replace(binding, credentials=credentials)
+                    self._store.move_binding(made, Status.READY)
             case Status.REVERTING:
-                self._server(provider).unbind(name, binding.user)
+                self._driver(provider).unbind(service, binding, plan)
                 self._store.move_binding(binding, Status.FAILED, binding.fault)
             case Status.DELETING:
-                self._server(provider).unbind(name, binding.user)
+                self._driver(provider).unbind(service, binding, plan)
                 self._store.remove_binding(binding)
+
+    @contextlib.contextmanager
+    def _in_time(self, began: float) -> Iterator[None]:
+        """What is pending for too long is given up: raises Timeout."""
+        most = self._conf.broker.operation_timeout
+        try:
+            yield
+        except Pending as pending:
+            if time.time() - began < most:
+                raise
+            raise errors.Timeout(
+                "gateway.provider.timeout", f"The provider did not get done with it within {most:g} s."
+            ) from pending
+
+
+def _plan(service: Service, provider: Provider) -> Plan:
+    return provider.offers[service.type][service.plan]
+
+
+def _plan_in_force(service: Service, provider: Provider) -> Plan:
+    return provider.plan(service.type, service.in_force or service.plan) or _plan(service, provider)
 
 
 def _fault(service_id: str, error: Exception) -> Fault:

@@ -12,18 +12,25 @@ def chosen(
     """The one of that ``name``, or of those that offer the plan the one with the fewest services (``counts``,
     by provider). Raises Invalid, which says what there is."""
     there = [each for each in providers if each.status is Status.READY]
-    of_type = [each for each in there if each.type == type]
+    of_type = [each for each in there if type in each.offers]
     if not of_type:
-        raise _invalid("type", f"nothing provides {type}; there is {_listed(each.type for each in there)}")
+        raise _invalid(
+            "type",
+            f"nothing provides {type}; there is {_listed(offer for each in there for offer in each.offers)}",
+        )
     asked = [each for each in of_type if name in (None, each.name)]
     if not asked:
         named = _listed(each.name for each in of_type)
         raise _invalid("provider", f"no provider {name} has services of type {type}; there is {named}")
-    offering = [each for each in asked if plan in each.plans]
+    offering = [each for each in asked if plan in _offered(each, type)]
     if not offering:
-        plans = _listed(offered for each in asked for offered in each.plans)
+        plans = _listed(offered for each in asked for offered in _offered(each, type))
         raise _invalid("plan", f"there is no plan {plan} of {name or type}; there is {plans}")
     return min(offering, key=lambda each: (counts.get(each.name, 0), each.name))
+
+
+def _offered(provider: Provider, type: str) -> list[str]:
+    return [name for name, plan in provider.offers[type].items() if plan.is_offered]
 
 
 def _listed(names: Iterable[str]) -> str:

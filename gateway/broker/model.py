@@ -1,13 +1,15 @@
-"""The broker's things: a provider is a server of databases, a service a database of a project's on it, a
-binding one login to that.
+"""The broker's things: a provider makes services of some types, by plans; a service is one such of a
+project's (a database, say), a binding one login to it.
 
-On its server a service is named after its id, and each of its logins after both: whoever looks for them, at
+At its provider a service is named after its id, and each of its logins after both: whoever looks for them, at
 any time, needs nothing else.
 """
 
 import dataclasses
 import enum
+import urllib.parse
 from collections.abc import Mapping
+from typing import Any
 
 
 class Status(enum.StrEnum):
@@ -36,19 +38,56 @@ class Limits:
 
 
 @dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a service is made by. ``settings`` is what the provider's type alone understands, JSON: of osb the
+    ids of its catalogue."""
+
+    description: str = ""
+    limits: Limits = Limits()
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    is_offered: bool = True  # else only the services that there are go on with it
+
+
+#: What there is to be had of a provider: type of service → name of plan → plan.
+Offers = Mapping[str, Mapping[str, Plan]]
+
+
+@dataclasses.dataclass(frozen=True)
 class Provider:
-    """``username`` logs in to manage the server of this ``type`` at host and port."""
+    """``url`` is where it is, mysql://203.0.113.7:3306 or https://broker.example/v1; ``username`` manages it
+    there."""
 
     name: str
-    type: str
-    host: str
-    port: int
+    type: str  # of gateway.broker.providers.TYPES
+    project_id: str  # of who attached it
+    url: str
     username: str
     password: str = dataclasses.field(repr=False)
-    plans: Mapping[str, Limits]
+    ca: str | None  # PEM: whose certificates it may have; None: those that this host trusts
+    offers: Offers
     status: Status
     created_at: float
     updated_at: float
+
+    @property
+    def host(self) -> str:
+        """Raises ValueError for a URL that is none."""
+        return urllib.parse.urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """As ``host``."""
+        place = urllib.parse.urlsplit(self.url)
+        return place.port or {"http": 80, "https": 443}[place.scheme]
+
+    def plan(self, type: str, name: str) -> Plan | None:
+        return self.offers.get(type, {}).get(name)
+
+
+def is_renewed(before: Provider, after: Provider, type: str, plan: str) -> bool:
+    """Whether services of the plan must be brought to what the provider has become."""
+    old, new = before.plan(type, plan), after.plan(type, plan)
+    return before.url != after.url or (old and old.limits) != (new and new.limits)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +106,13 @@ class Binding:
     status: Status
     fault: Fault | None
     created_at: float
+    #: What a client is told, as JSON: {"MYSQL_URL": …}; None while it has not been made.
+    credentials: Mapping[str, Any] | None = dataclasses.field(default=None, repr=False)
+    operation: str | None = None  # as in Service
 
     @property
     def user(self) -> str:
-        """Its login, on the server."""
+        """Its login, at the provider."""
         return f"{on_server(self.service_id)}b{self.id}"
 
 
@@ -87,6 +129,8 @@ class Service:
     fault: Fault | None
     created_at: float
     updated_at: float
+    in_force: str | None = None  # the plan that it was last made by
+    operation: str | None = None  # what its provider calls that which is under way there; see Pending
     bindings: tuple[Binding, ...] = ()  # in the order in which they were made
 
     @property
@@ -98,7 +142,24 @@ class Service:
     def binding(self, id: str) -> Binding | None:
         return next((binding for binding in self.bindings if binding.id == id), None)
 
+    def credentials(self, binding: Binding | None = None) -> Mapping[str, Any] | None:
+        """Those of the binding, or of the newest that works; None while there are none."""
+        wanted = binding or self.current
+        usable = wanted is not None and wanted.status is Status.READY and self.status in LIVE
+        return wanted.credentials if usable else None
+
+
+class Pending(Exception):
+    """A provider has begun with it and is asked again in ``after`` seconds. ``operation`` is kept with that
+    which it is about, and there for who asks."""
+
+    def __init__(self, about: Service | Binding, operation: str, after: float):
+        super().__init__(f"it is under way, asked for again in {after:g} s")
+        self.about = about
+        self.operation = operation
+        self.after = after
+
 
 def on_server(service_id: str) -> str:
-    """What the service's database, or prefix of keys, is called there; its logins begin with it."""
+    """What the service's database, or prefix of keys, is called at its provider; its logins begin with it."""
     return f"gw{service_id}"

@@ -1,58 +1,33 @@
-"""Providers, services and bindings: the SQL. Passwords are sealed before they reach the database."""
+"""Providers, services and bindings: the SQL. Passwords and credentials are sealed before they reach the
+database."""
 
 import dataclasses
+import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from gateway import errors
-from gateway.broker.model import LIVE, UNFINISHED, Binding, Fault, Limits, Provider, Service, Status
-from gateway.db import Database, Sealed, metadata
+from gateway.broker.model import (
+    LIVE,
+    UNFINISHED,
+    Binding,
+    Fault,
+    Limits,
+    Plan,
+    Provider,
+    Service,
+    Status,
+    is_renewed,
+)
+from gateway.broker.tables import bindings as _bindings
+from gateway.broker.tables import providers as _providers
+from gateway.broker.tables import services as _services
+from gateway.db import Database
 from gateway.vault import Vault
 
-_providers = sa.Table(
-    "providers",
-    metadata,
-    sa.Column("name", sa.String(64), primary_key=True),
-    sa.Column("type", sa.String(32), nullable=False),
-    sa.Column("host", sa.String(255), nullable=False),
-    sa.Column("port", sa.Integer, nullable=False),
-    sa.Column("username", sa.String(64), nullable=False),
-    sa.Column("password", Sealed, nullable=False),
-    sa.Column("plans", sa.JSON, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("updated_at", sa.Double, nullable=False),
-)
-_services = sa.Table(
-    "services",
-    metadata,
-    sa.Column("id", sa.String(16), primary_key=True),
-    sa.Column("project_id", sa.String(64), nullable=False),
-    sa.Column("user_id", sa.String(64), nullable=False),
-    sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("type", sa.String(32), nullable=False),
-    sa.Column("provider", sa.String(64), sa.ForeignKey("providers.name"), nullable=False, index=True),
-    sa.Column("plan", sa.String(64), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False, index=True),
-    sa.Column("fault", sa.JSON(none_as_null=True)),
-    sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("updated_at", sa.Double, nullable=False),
-    sa.Index("uq_services_name", "project_id", "name", unique=True),
-)
-_bindings = sa.Table(
-    "bindings",
-    metadata,
-    sa.Column(
-        "service_id", sa.String(16), sa.ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
-    ),
-    sa.Column("id", sa.String(8), primary_key=True),
-    sa.Column("password", Sealed, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False, index=True),
-    sa.Column("fault", sa.JSON(none_as_null=True)),
-    sa.Column("created_at", sa.Double, nullable=False),
-)
 _NOT_FAILED = _services.c.status != Status.FAILED  # what the broker still answers for
 
 
@@ -89,13 +64,14 @@ class BrokerStore:
         return {name: found.get(name, 0) for name in names}
 
     def change_provider(self, provider: Provider) -> None:
-        """Services whose plan's limits change are to be updated. Raises NotFound for one that is gone or
+        """Services that this changes something for are to be updated. Raises NotFound for one that is gone or
         going, Conflict for a plan that is left out and has services."""
         with self._database.write() as connection:
             before = self._standing(connection, provider.name)
             of_it = _services.c.provider == provider.name
-            used = set(connection.scalars(sa.select(_services.c.plan).where(of_it, _live()).distinct()))
-            if missing := sorted(used - set(provider.plans)):
+            plans = sa.select(_services.c.type, _services.c.plan).where(of_it, _live()).distinct()
+            used = connection.execute(plans).tuples().all()
+            if missing := sorted(plan for type, plan in used if not provider.plan(type, plan)):
                 raise errors.Conflict(
                     "gateway.provider.plan_in_use",
                     f"plans: {missing[0]} has services; move them to another plan, or delete them.",
@@ -106,8 +82,9 @@ class BrokerStore:
                 .where(_providers.c.name == provider.name)
                 .values(**self._provider_row(provider))
             )
-            changed = [plan for plan in used if provider.plans[plan] != before.plans.get(plan)]
-            of_plans = (of_it, _services.c.plan.in_(changed), _live())
+            changed = [each for each in used if is_renewed(before, provider, *each)]
+            of_plan = sa.tuple_(_services.c.type, _services.c.plan)
+            of_plans = (of_it, of_plan.in_(changed), _live())
             status = sa.case(
                 (_services.c.status == Status.READY, Status.UPDATING.value), else_=_services.c.status
             )
@@ -135,7 +112,7 @@ class BrokerStore:
             connection.execute(
                 _services.update()
                 .where(*of_it)
-                .values(status=Status.DELETING, fault=None, updated_at=time.time())
+                .values(status=Status.DELETING, fault=None, operation=None, updated_at=time.time())
             )
             return _remove_empty(connection, name)
 
@@ -152,14 +129,19 @@ class BrokerStore:
             return [self._provider(row) for row in connection.execute(query).all()]
 
     def _provider_row(self, provider: Provider) -> dict:
-        plans = {name: dataclasses.asdict(limits) for name, limits in provider.plans.items()}
-        return vars(provider) | {"password": self._vault.seal(provider.password), "plans": plans}
+        offers = {
+            type: {name: dataclasses.asdict(plan) for name, plan in plans.items()}
+            for type, plans in provider.offers.items()
+        }
+        return vars(provider) | {"password": self._vault.seal(provider.password), "offers": offers}
 
     def _provider(self, row: sa.Row) -> Provider:
-        plans = {name: Limits(**limits) for name, limits in row.plans.items()}
+        offers = {
+            type: {name: _plan(plan) for name, plan in plans.items()} for type, plans in row.offers.items()
+        }
         password = self._vault.open(row.password)
         return Provider(
-            **{**row._mapping, "password": password, "plans": plans, "status": Status(row.status)}
+            **{**row._mapping, "password": password, "offers": offers, "status": Status(row.status)}
         )
 
     # What projects have; what belongs to another one is not there (NotFound)
@@ -180,7 +162,9 @@ class BrokerStore:
             failed = (_services.c.name == service.name, _services.c.status == Status.FAILED)
             connection.execute(_services.delete().where(of_project, *failed))
             connection.execute(_services.insert(), row)
-            connection.execute(_bindings.insert(), [self._binding_row(each) for each in service.bindings])
+            if service.bindings:
+                rows = [self._binding_row(each) for each in service.bindings]
+                connection.execute(_bindings.insert(), rows)
 
     def service(self, project_id: str, name: str) -> Service:
         for found in self._read(_services.c.project_id == project_id, _services.c.name == name):
@@ -203,18 +187,20 @@ class BrokerStore:
 
     def set_plan(self, service: Service, plan: str) -> bool:
         """False where it is not live any more, or its provider goes."""
-        values = {"plan": plan, "status": Status.UPDATING, "fault": None, "updated_at": time.time()}
+        values = {"plan": plan, "status": Status.UPDATING, "updated_at": time.time()}
         standing = (Status.READY, Status.UPDATING)
         with self._database.write() as connection:
             provider = self._standing(connection, service.provider)
-            return plan in provider.plans and _set(connection, service.id, standing, **values)
+            wanted = provider.plan(service.type, plan)
+            is_offered = wanted is not None and wanted.is_offered
+            return is_offered and _set(connection, service.id, standing, **values)
 
     def delete(self, service: Service) -> None:
         """Has it deleted; one that has failed is gone at once."""
         with self._database.write() as connection:
             gone = _services.delete().where(_services.c.id == service.id, _services.c.status == Status.FAILED)
             if not connection.execute(gone).rowcount:
-                _set(connection, service.id, status=Status.DELETING, fault=None, updated_at=time.time())
+                _set(connection, service.id, status=Status.DELETING, updated_at=time.time())
 
     def add_binding(self, binding: Binding, most: int) -> bool:
         """False where its service is not live any more. Raises QuotaExceeded where that has ``most``."""
@@ -237,7 +223,9 @@ class BrokerStore:
             failed = _bindings.delete().where(_one(binding), _bindings.c.status == Status.FAILED)
             if not connection.execute(failed).rowcount:
                 connection.execute(
-                    _bindings.update().where(_one(binding)).values(status=Status.DELETING, fault=None)
+                    _bindings.update()
+                    .where(_one(binding))
+                    .values(status=Status.DELETING, fault=None, operation=None)
                 )
 
     # For who does it
@@ -259,17 +247,29 @@ class BrokerStore:
     def move(self, service: Service, status: Status, fault: Fault | None = None) -> bool:
         """False where another change was asked for since it was read: then that is to be done first."""
         as_read = (_services.c.status == service.status, _services.c.updated_at == service.updated_at)
-        values = {"status": status, "fault": fault and dataclasses.asdict(fault), "updated_at": time.time()}
+        values = {"status": status, "fault": fault and dataclasses.asdict(fault), "operation": None}
+        values |= {"in_force": service.plan} if status is Status.READY else {}
+        values["updated_at"] = time.time()
         with self._database.write() as connection:
             change = _services.update().where(_services.c.id == service.id, *as_read).values(**values)
             return bool(connection.execute(change).rowcount)
 
     def move_binding(self, binding: Binding, status: Status, fault: Fault | None = None) -> bool:
-        """As ``move``."""
+        """As ``move``; with the credentials that it has."""
         as_read = (_one(binding), _bindings.c.status == binding.status)
-        values = {"status": status, "fault": fault and dataclasses.asdict(fault)}
+        values = {"status": status, "fault": fault and dataclasses.asdict(fault), "operation": None}
+        values["credentials"] = self._sealed(binding.credentials)
         with self._database.write() as connection:
             return bool(connection.execute(_bindings.update().where(*as_read).values(**values)).rowcount)
+
+    def keep_operation(self, about: Service | Binding, operation: str) -> None:
+        """Where nothing else was asked for since it was read."""
+        if isinstance(about, Service):
+            change = _services.update().where(_services.c.id == about.id, _services.c.status == about.status)
+        else:
+            change = _bindings.update().where(_one(about), _bindings.c.status == about.status)
+        with self._database.write() as connection:
+            connection.execute(change.values(operation=operation))
 
     def remove(self, service: Service) -> None:
         """Nothing is left of it; nor of its provider, where that was to go with the last of its services."""
@@ -307,11 +307,19 @@ class BrokerStore:
         ]
 
     def _binding_row(self, binding: Binding) -> dict:
-        return vars(binding) | {"password": self._vault.seal(binding.password)}
+        password, credentials = self._vault.seal(binding.password), self._sealed(binding.credentials)
+        return vars(binding) | {"password": password, "credentials": credentials}
+
+    def _sealed(self, credentials: Mapping[str, Any] | None) -> str | None:
+        return None if credentials is None else self._vault.seal(json.dumps(credentials))
 
     def _binding(self, row: sa.Row) -> Binding:
-        password = self._vault.open(row.password)
-        values = {"password": password, "status": Status(row.status), "fault": _fault(row.fault)}
+        values = {
+            "password": self._vault.open(row.password),
+            "credentials": json.loads(self._vault.open(row.credentials)) if row.credentials else None,
+            "status": Status(row.status),
+            "fault": _fault(row.fault),
+        }
         return Binding(**{**row._mapping, **values})
 
 
@@ -328,10 +336,11 @@ def _locked(name: str) -> sa.Select:
 
 
 def _set(connection: sa.Connection, id: str, statuses: Iterable[Status] | None = None, **values) -> bool:
+    """As something new is wanted of it, what was said of it before is over."""
     update = _services.update().where(_services.c.id == id)
     if statuses is not None:
         update = update.where(_services.c.status.in_(statuses))
-    return bool(connection.execute(update.values(**values)).rowcount)
+    return bool(connection.execute(update.values(fault=None, operation=None, **values)).rowcount)
 
 
 def _remove_empty(connection: sa.Connection, name: str) -> bool:
@@ -342,6 +351,10 @@ def _remove_empty(connection: sa.Connection, name: str) -> bool:
     connection.execute(_services.delete().where(of_it))
     connection.execute(_providers.delete().where(_providers.c.name == name))
     return True
+
+
+def _plan(value: dict) -> Plan:
+    return Plan(**{**value, "limits": Limits(**value["limits"])})
 
 
 def _fault(value: dict | None) -> Fault | None:

@@ -1,4 +1,4 @@
-"""provider: servers that services are made on, for who manages them."""
+"""provider: who makes services, for those who manage them."""
 
 import argparse
 import getpass
@@ -12,6 +12,18 @@ def _plans(value: dict) -> Formatted:
     return Formatted(value, lambda plans: "\n".join(_plan_text(*each) for each in plans.items()))
 
 
+def _offers(value: dict) -> Formatted:
+    """mysql: free, big"""
+    return Formatted(
+        value, lambda offers: "\n".join(f"{type}: {', '.join(plans)}" for type, plans in offers.items())
+    )
+
+
+def _address(provider: dict) -> str:
+    place = f"{provider['host']}:{provider['port']}" if "host" in provider else ""
+    return provider.get("url", place)
+
+
 def _plan_text(name: str, limits: dict) -> str:
     return ",".join([name, *(f"{limit}={value}" for limit, value in limits.items())])
 
@@ -19,12 +31,13 @@ def _plan_text(name: str, limits: dict) -> str:
 _COLUMNS: tuple[Column, ...] = (
     ("Name", lambda provider: provider["name"]),
     ("Type", lambda provider: provider["type"]),
-    ("Host", lambda provider: provider["host"]),
-    ("Port", lambda provider: provider["port"]),
-    ("Plans", lambda provider: _plans(provider["plans"])),
+    ("Address", lambda provider: _address(provider)),
+    ("Offers", lambda provider: _offers(provider["offers"])),
     ("Status", lambda provider: provider["status"]),
 )
-_SPECIAL = {"plans": _plans}
+_SPECIAL = {"plans": _plans, "offers": _offers}
+#: What of a provider is given anew with each change; those that it has.
+_SETTINGS = ("host", "port", "url", "service", "username", "ca")
 
 
 def _plan(text: str) -> tuple[str, dict]:
@@ -32,22 +45,23 @@ def _plan(text: str) -> tuple[str, dict]:
     name, *limits = text.split(",")
     pairs = [limit.partition("=") for limit in limits]
     try:
-        return name, {limit: json.loads(value) for limit, _, value in pairs}
+        return name, {
+            limit: value if limit == "description" else json.loads(value) for limit, _, value in pairs
+        }
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME,LIMIT=NUMBER,…") from error
 
 
-def _add_options(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--host", required=required, metavar="ADDRESS", help="where it listens")
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", metavar="ADDRESS", help="where a server of databases listens")
     parser.add_argument("--port", type=int, metavar="PORT")
-    parser.add_argument("--username", required=required, metavar="NAME", help="who may manage it")
+    parser.add_argument("--username", metavar="NAME", help="who may manage it")
     parser.add_argument("--password-file", metavar="FILE", help="whose first line is the password")
     parser.add_argument(
         "--plan",
         dest="plans",
         type=_plan,
         action="append",
-        required=required,
         metavar="NAME[,LIMIT=NUMBER]",
         help="free,connections=5,statement_timeout=10; may be given several times",
     )
@@ -88,13 +102,13 @@ class ShowProvider(Show):
 
 
 class CreateProvider(Show):
-    """Attach a server as a provider"""
+    """Attach a provider"""
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME")
         parser.add_argument("--type", required=True, help="mysql (MariaDB too), postgresql or redis")
-        _add_options(parser, required=True)
+        _add_options(parser)
         return parser
 
     def take_action(self, parsed_args):
@@ -110,18 +124,17 @@ class UpdateProvider(Show):
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument("provider", metavar="PROVIDER", help="name")
-        _add_options(parser, required=False)
+        _add_options(parser)
         parser.add_argument("--no-plan", metavar="NAME", action="append", default=[], help="take one away")
         return parser
 
     def take_action(self, parsed_args):
         known, given = self.gateway.provider(parsed_args.provider), _given(parsed_args)
-        plans = known["plans"] | given.get("plans", {})
-        kept = {name: plan for name, plan in plans.items() if name not in parsed_args.no_plan}
-        wanted = {name: known[name] for name in ("host", "port", "username") if name in known}
-        return fields(
-            self.gateway.replace_provider(parsed_args.provider, {**wanted, **given, "plans": kept}), _SPECIAL
-        )
+        wanted = {name: known[name] for name in _SETTINGS if known.get(name)} | given
+        if "plans" in known:
+            plans = known["plans"] | given.get("plans", {})
+            wanted["plans"] = {name: plan for name, plan in plans.items() if name not in parsed_args.no_plan}
+        return fields(self.gateway.replace_provider(parsed_args.provider, wanted), _SPECIAL)
 
 
 class DeleteProvider(Command):

@@ -16,6 +16,13 @@ BROKER = [
         min=0,
         help="Seconds that a call waits for a service to be made or deleted before it is answered 202.",
     ),
+    cfg.FloatOpt(
+        "operation_timeout",
+        default=1800,
+        min=1,
+        help="Seconds that a provider may be under way with making a service or a binding, before that is "
+        "given up and taken back.",
+    ),
     cfg.IntOpt("max_services", default=100, min=0, help="Most services of one project."),
     cfg.IntOpt("max_bindings", default=10, min=1, help="Most bindings of one service."),
     cfg.IntOpt("max_work", default=16, min=1, help="Services worked on at the same time."),

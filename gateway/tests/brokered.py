@@ -7,7 +7,7 @@ from oslo_config import cfg
 
 from gateway import conf as options
 from gateway import vault
-from gateway.broker.model import Binding, Limits, Provider, Service, Status
+from gateway.broker.model import Binding, Limits, Plan, Provider, Service, Status
 from gateway.broker.store import BrokerStore
 from gateway.db import Database, schema
 from gateway.tests import databases
@@ -15,15 +15,24 @@ from gateway.tests import databases
 PROVIDER = Provider(
     name="cache",
     type="redis",
-    host="127.0.0.1",
-    port=6379,
+    project_id="admins",
+    url="redis://127.0.0.1:6379",
     username="manager",
     password="planted-admin",
-    plans={"free": Limits(), "big": Limits(connections=5, statement_timeout=0.5)},
+    ca=None,
+    offers={
+        "redis": {"free": Plan(), "big": Plan(limits=Limits(connections=5, statement_timeout=0.5))},
+    },
     status=Status.READY,
     created_at=1.5,
     updated_at=1.5,
 )
+
+
+def offering(**plans: Limits) -> Provider:
+    """It, with plans of these limits."""
+    offers = {"redis": {name: Plan(limits=limits) for name, limits in plans.items()}}
+    return dataclasses.replace(PROVIDER, offers=offers)
 
 
 def configuration(folder: pathlib.Path) -> cfg.ConfigOpts:
@@ -43,6 +52,7 @@ def binding(number: int = 1, service: int = 1, **fields) -> Binding:
         id=f"{number:08x}",
         service_id=f"{service:016x}",
         password=f"planted-{number}",
+        credentials={"REDIS_URL": f"redis://planted-{number}"},
         status=Status.CREATING,
         fault=None,
         created_at=10.25 + number,

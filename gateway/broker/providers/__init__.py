@@ -1,71 +1,66 @@
-"""Servers that the broker makes databases on, one module for each type.
+"""What makes services at their providers: a driver for each type, a module each.
 
-``name`` is what a service is called on its server, ``user`` one of its logins; ``gateway.broker.model`` makes
-both. Every call has connections of its own, waits at most ``Login.timeout`` seconds for each answer, and may
-be made again at any time: what is there already is left, or made as it should be. Calls about one name follow
-each other, even where one was given up and goes on in the server: they hold a lock there, or end the other's
-connection.
+A driver knows a service and its bindings by what ``gateway.broker.model`` calls them, which is made of their
+ids alone. Every call waits at most ``Login.timeout`` seconds for each answer, and may be made again at any
+time, also by another process after this one was killed: what is there already is left, or made as it should
+be. Calls about one service follow each other, even where one was given up and goes on at the provider: on
+servers of databases they hold a lock there, or end the other's connection.
 
 They raise errors.ProviderError, and errors.Timeout where no answer came; then it is not known what was done.
+What takes long raises Pending and is called again.
 """
 
 import dataclasses
-from collections.abc import Callable, Collection
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from gateway.broker.model import Limits
+from gateway.broker.model import Binding, Offers, Plan, Service
+from gateway.broker.providers.login import Login
 from gateway.broker.providers.mysql import MySQL
 from gateway.broker.providers.postgresql import PostgreSQL
 from gateway.broker.providers.redis import Redis
 
 
-class Server(Protocol):
-    def check(self, limits: Collection[Limits]) -> None:
-        """That the login works and may do what is needed, and the server can enforce such limits."""
+class Driver(Protocol):
+    def check(self, offers: Offers) -> Offers:
+        """That the login works and may do what is needed, and what is offered can be made. Returns what
+        there is to be had."""
 
-    def ensure(self, name: str, limits: Limits) -> None:
-        """A database of that name, which no other login can see into."""
+    def ensure(self, service: Service, plan: Plan) -> None:
+        """It is there, as the plan says; no other login can see into it. New while it is CREATING; else it
+        was made by the plan ``service.in_force``."""
 
-    def bind(self, name: str, user: str, password: str, limits: Limits) -> None:
-        """A login to that database, and to no other."""
+    def bind(self, service: Service, binding: Binding, plan: Plan) -> Mapping[str, Any]:
+        """A login to it, and to no other. Returns the credentials, as JSON."""
 
-    def unbind(self, name: str, user: str) -> None:
+    def unbind(self, service: Service, binding: Binding, plan: Plan) -> None:
         """No such login any more, nor a connection of it; what it made stays."""
 
-    def remove(self, name: str) -> None:
-        """Nothing any more: neither the database nor any of its logins."""
+    def remove(self, service: Service, plan: Plan) -> None:
+        """Nothing any more, neither it nor any of its logins; nor where it is not known whether it was ever
+        made. ``plan``: which it was last made by."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Type:
-    """``server`` is made of a gateway.broker.providers.login.Login; ``limits`` are those that it enforces, by
-    their names in Limits; ``credentials``: what a project is told, of host, port, name, user and password."""
+    """Of providers. ``needs`` and ``may``: which members an admin must and may give of one, and of those of
+    its plans, ``limits``."""
 
-    server: Callable[..., Server]
-    port: int
+    driver: Callable[[Login], Driver]
+    needs: frozenset[str]
+    may: frozenset[str]
     limits: frozenset[str]
-    credentials: Callable[[str, int, str, str, str], dict[str, str]]
+    port: int | None = None  # where none is given
 
 
-def _url(variable: str, scheme: str) -> Callable[[str, int, str, str, str], dict[str, str]]:
-    def credentials(host: str, port: int, name: str, user: str, password: str) -> dict[str, str]:
-        return {variable: f"{scheme}://{user}:{password}@{_bracketed(host)}:{port}/{name}"}
-
-    return credentials
-
-
-def _redis_credentials(host: str, port: int, name: str, user: str, password: str) -> dict[str, str]:
-    url = f"redis://{user}:{password}@{_bracketed(host)}:{port}/0"
-    return {"REDIS_URL": url, "REDIS_PREFIX": f"{name}:"}
+def _database(driver: Callable[[Login], Driver], port: int, *limits: str) -> Type:
+    """Its type of service is called as it is."""
+    needs = frozenset({"host", "username", "plans"})
+    return Type(driver, needs, frozenset({"port", "password"}), frozenset(limits), port)
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-_SQL = frozenset({"connections", "statement_timeout"})
 TYPES = {
-    "mysql": Type(MySQL, 3306, _SQL, _url("MYSQL_URL", "mysql")),
-    "postgresql": Type(PostgreSQL, 5432, _SQL, _url("POSTGRESQL_URL", "postgresql")),
-    "redis": Type(Redis, 6379, frozenset(), _redis_credentials),
+    "mysql": _database(MySQL, 3306, "connections", "statement_timeout"),
+    "postgresql": _database(PostgreSQL, 5432, "connections", "statement_timeout"),
+    "redis": _database(Redis, 6379),
 }

@@ -1,39 +1,46 @@
-"""How a server is reached, and what its faults are called."""
+"""How a provider is reached, and what its faults are called."""
 
 import dataclasses
+import urllib.parse
 
 from gateway import errors
+from gateway.broker.model import Provider
 
 
 @dataclasses.dataclass(frozen=True)
 class Login:
-    """``address`` is what the provider's host was resolved to; ``timeout``: seconds for each answer."""
+    """``address`` is what its host was resolved to; ``timeout``: seconds for each answer."""
 
-    provider: str
+    provider: Provider
     address: str
-    port: int
-    username: str
-    password: str = dataclasses.field(repr=False)
     timeout: float
+
+    def for_client(self, user: str, password: str, path: str) -> str:
+        """The URL by which one logs in who is not the manager."""
+        place = urllib.parse.urlsplit(self.provider.url)
+        return f"{place.scheme}://{user}:{password}@{place.netloc}/{path}"
+
+    @property
+    def _named(self) -> str:
+        return f"Provider {self.provider.name} ({self.address} port {self.provider.port})"
 
     def unreachable(self, why: object) -> errors.ProviderError:
         return errors.ProviderError(
             "gateway.provider.unreachable",
-            f"Provider {self.provider} ({self.address} port {self.port}) is not reached: {_told(why)}.",
+            f"{self._named} is not reached: {_told(why)}.",
         )
 
     def late(self) -> errors.Timeout:
         return errors.Timeout(
             "gateway.provider.timeout",
-            f"Provider {self.provider} ({self.address} port {self.port}) did not answer within "
-            f"{self.timeout:g} s.",
+            f"{self._named} did not answer within {self.timeout:g} s.",
         )
 
     def refused(self, why: object) -> errors.ProviderError:
         """``why`` must not repeat what was sent: there are passwords in it."""
         return errors.ProviderError(
             "gateway.provider.refused",
-            f"Provider {self.provider} refused what it was asked for: {_told(why)}.",
+            f"Provider {self.provider.name} refused what it was asked for: {_told(why)}.",
         )
 
 

@@ -1,14 +1,14 @@
 """MariaDB and MySQL: a database and accounts of it."""
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 import pymysql
 from pymysql.constants import CR, ER
 from pymysql.cursors import Cursor
 
 from gateway import errors
-from gateway.broker.model import Limits
+from gateway.broker.model import Binding, Offers, Plan, Service, on_server
 from gateway.broker.providers.login import Login
 
 #: Errors whose text names accounts and databases; that of a syntax error repeats the statement.
@@ -21,18 +21,22 @@ class MySQL:
     def __init__(self, login: Login):
         self._login = login
 
-    def check(self, limits: Collection[Limits]) -> None:
+    def check(self, offers: Offers) -> Offers:
         with self._session() as session:
             session.execute("SELECT user FROM mysql.user LIMIT 1")
             is_mariadb = _is_mariadb(session)
-        if not is_mariadb and any(each.statement_timeout for each in limits):
+        plans = [plan for of_type in offers.values() for plan in of_type.values()]
+        if not is_mariadb and any(plan.limits.statement_timeout for plan in plans):
             raise self._login.refused("statement_timeout is MariaDB's; MySQL has no such limit of an account")
+        return offers
 
-    def ensure(self, name: str, limits: Limits) -> None:
+    def ensure(self, service: Service, plan: Plan) -> None:
+        name = on_server(service.id)
         with self._session(name) as session:
             session.execute(f"CREATE DATABASE IF NOT EXISTS {_quoted(name)} CHARACTER SET utf8mb4")
 
-    def bind(self, name: str, user: str, password: str, limits: Limits) -> None:
+    def bind(self, service: Service, binding: Binding, plan: Plan) -> Mapping[str, str]:
+        name, user, password, limits = on_server(service.id), binding.user, binding.password, plan.limits
         allowed = f"WITH MAX_USER_CONNECTIONS {limits.connections or 0:d}"
         with self._session(name) as session:
             if _is_mariadb(session):
@@ -40,12 +44,14 @@ class MySQL:
             session.execute("CREATE USER IF NOT EXISTS %s@'%%' IDENTIFIED BY %s", (user, password))
             session.execute(f"ALTER USER %s@'%%' IDENTIFIED BY %s {allowed}", (user, password))
             session.execute(f"GRANT ALL ON {_quoted(name)}.* TO %s@'%%'", (user,))
+        return {"MYSQL_URL": self._login.for_client(user, password, name)}
 
-    def unbind(self, name: str, user: str) -> None:
-        with self._session(name) as session:
-            _drop_account(session, user)
+    def unbind(self, service: Service, binding: Binding, plan: Plan) -> None:
+        with self._session(on_server(service.id)) as session:
+            _drop_account(session, binding.user)
 
-    def remove(self, name: str) -> None:
+    def remove(self, service: Service, plan: Plan) -> None:
+        name = on_server(service.id)
         with self._session(name) as session:
             session.execute("SELECT user FROM mysql.user WHERE user LIKE %s", (f"{name}b%",))
             for (user,) in session.fetchall():
@@ -61,9 +67,9 @@ class MySQL:
                 contextlib.closing(
                     pymysql.connect(
                         host=login.address,
-                        port=login.port,
-                        user=login.username,
-                        password=login.password,
+                        port=login.provider.port,
+                        user=login.provider.username,
+                        password=login.provider.password,
                         connect_timeout=login.timeout,
                         read_timeout=login.timeout,
                         write_timeout=login.timeout,

@@ -9,13 +9,13 @@ import contextlib
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 import pg8000.native
 from pg8000.native import identifier, literal
 
 from gateway import errors
-from gateway.broker.model import Limits
+from gateway.broker.model import Binding, Offers, Plan, Service, on_server
 from gateway.broker.providers.login import Login
 
 _MAINTENANCE = "postgres"  # the database that every server has
@@ -26,7 +26,7 @@ class PostgreSQL:
     def __init__(self, login: Login):
         self._login = login
 
-    def check(self, limits: Collection[Limits]) -> None:
+    def check(self, offers: Offers) -> Offers:
         with self._session() as session:
             ((version, may),) = session.run(
                 "SELECT current_setting('server_version_num')::int, "
@@ -35,9 +35,11 @@ class PostgreSQL:
         if version < 130000:
             raise self._login.refused("it is older than PostgreSQL 13")
         if not may:
-            raise self._login.refused(f"{self._login.username} needs CREATEDB and CREATEROLE")
+            raise self._login.refused(f"{self._login.provider.username} needs CREATEDB and CREATEROLE")
+        return offers
 
-    def ensure(self, name: str, limits: Limits) -> None:
+    def ensure(self, service: Service, plan: Plan) -> None:
+        name, limits = on_server(service.id), plan.limits
         database = identifier(name)
         with self._locked(name) as session:
             if not session.run("SELECT 1 FROM pg_roles WHERE rolname = :name", name=name):
@@ -54,16 +56,19 @@ class PostgreSQL:
                 inside.run("SET statement_timeout = 0")
                 inside.run(f"ALTER SCHEMA public OWNER TO {database}")
 
-    def bind(self, name: str, user: str, password: str, limits: Limits) -> None:
+    def bind(self, service: Service, binding: Binding, plan: Plan) -> Mapping[str, str]:
+        name, user = on_server(service.id), binding.user
         role = identifier(user)
         with self._locked(name) as session:
             if not session.run("SELECT 1 FROM pg_roles WHERE rolname = :user", user=user):
                 session.run(f"CREATE ROLE {role} NOLOGIN")
             session.run(f"GRANT {identifier(name)} TO {role}")
             session.run(f"ALTER ROLE {role} SET role = {literal(name)}")
-            session.run(f"ALTER ROLE {role} LOGIN PASSWORD {literal(_verifier(password))}")
+            session.run(f"ALTER ROLE {role} LOGIN PASSWORD {literal(_verifier(binding.password))}")
+        return {"POSTGRESQL_URL": self._login.for_client(user, binding.password, name)}
 
-    def unbind(self, name: str, user: str) -> None:
+    def unbind(self, service: Service, binding: Binding, plan: Plan) -> None:
+        name, user = on_server(service.id), binding.user
         with self._locked(name) as session:
             if session.run("SELECT 1 FROM pg_roles WHERE rolname = :user", user=user):
                 _shut_out(session, user)
@@ -73,7 +78,8 @@ class PostgreSQL:
                         each.run(f"DROP OWNED BY {identifier(user)}")
                 session.run(f"DROP ROLE {identifier(user)}")
 
-    def remove(self, name: str) -> None:
+    def remove(self, service: Service, plan: Plan) -> None:
+        name = on_server(service.id)
         with self._locked(name) as session:
             roles = [
                 role
@@ -102,10 +108,10 @@ class PostgreSQL:
         try:
             with contextlib.closing(
                 pg8000.native.Connection(
-                    login.username,
+                    login.provider.username,
                     host=login.address,
-                    port=login.port,
-                    password=login.password,
+                    port=login.provider.port,
+                    password=login.provider.password,
                     database=database,
                     timeout=login.timeout,
                     application_name="gateway",

@@ -2,13 +2,13 @@
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 
 import redis
 from redis import backoff, retry
 
 from gateway import errors
-from gateway.broker.model import Limits
+from gateway.broker.model import Binding, Offers, Plan, Service, on_server
 from gateway.broker.providers.login import Login
 
 #: What tells of the keys, channels and scripts of others or touches them, and what Redis calls dangerous.
@@ -24,24 +24,26 @@ class Redis:
     def __init__(self, login: Login):
         self._login = login
 
-    def check(self, limits: Collection[Limits]) -> None:
+    def check(self, offers: Offers) -> Offers:
         with self._session() as session:
             version = session.info("server")["redis_version"]
             if int(version.partition(".")[0]) < 7:
                 raise self._login.refused(f"it is Redis {version}, older than 7")
             session.acl_users()
             self._keep(session)
+        return offers
 
-    def ensure(self, name: str, limits: Limits) -> None:
+    def ensure(self, service: Service, plan: Plan) -> None:
         """A prefix needs nothing."""
 
-    def bind(self, name: str, user: str, password: str, limits: Limits) -> None:
+    def bind(self, service: Service, binding: Binding, plan: Plan) -> Mapping[str, str]:
+        name = on_server(service.id)
         with self._session(name) as session:
             session.acl_setuser(
-                user,
+                binding.user,
                 enabled=True,
                 reset=True,
-                hashed_passwords="+" + hashlib.sha256(password.encode()).hexdigest(),
+                hashed_passwords="+" + hashlib.sha256(binding.password.encode()).hexdigest(),
                 keys=[f"{name}:*"],
                 channels=[f"{name}:*"],
                 categories=["+@all", *(f"-{each}" for each in _DENIED if each.startswith("@"))],
@@ -51,13 +53,16 @@ class Redis:
                 ],
             )
             self._keep(session)
+        url = self._login.for_client(binding.user, binding.password, "0")
+        return {"REDIS_URL": url, "REDIS_PREFIX": f"{name}:"}
 
-    def unbind(self, name: str, user: str) -> None:
-        with self._session(name) as session:
-            session.acl_deluser(user)  # and its connections
+    def unbind(self, service: Service, binding: Binding, plan: Plan) -> None:
+        with self._session(on_server(service.id)) as session:
+            session.acl_deluser(binding.user)  # and its connections
             self._keep(session)
 
-    def remove(self, name: str) -> None:
+    def remove(self, service: Service, plan: Plan) -> None:
+        name = on_server(service.id)
         with self._session(name) as session:
             if users := [user for user in session.acl_users() if user.startswith(name)]:
                 session.acl_deluser(*users)
@@ -94,10 +99,10 @@ class Redis:
         try:
             with redis.Redis(
                 host=login.address,
-                port=login.port,
+                port=login.provider.port,
                 db=database,
-                username=login.username,
-                password=login.password or None,
+                username=login.provider.username,
+                password=login.provider.password or None,
                 client_name=name or None,
                 socket_connect_timeout=login.timeout,
                 socket_timeout=login.timeout,

@@ -13,7 +13,7 @@ import redis
 
 from gateway import errors
 from gateway.broker.broker import Broker, Reach
-from gateway.broker.model import Fault, Status, on_server
+from gateway.broker.model import Fault, Status
 from gateway.tests import brokered, database_servers
 
 PATIENCE = 60  # seconds
@@ -39,7 +39,7 @@ def conf(tmp_path):
 def provider(server):
     return dataclasses.replace(
         brokered.PROVIDER,
-        port=server.port,
+        url=f"redis://127.0.0.1:{server.port}",
         username=database_servers.USERNAME,
         password=database_servers.PASSWORD,
     )
@@ -107,8 +107,8 @@ def test_what_was_begun_by_one_that_was_killed_is_gone_on_with(conf, store, prov
     """It had made the login, and died before it could say so."""
     service = brokered.service()
     store.add(service, 9)
-    binding, limits = service.bindings[0], provider.plans["free"]
-    Reach(conf).server(provider).bind(on_server(service.id), binding.user, binding.password, limits)
+    binding, plan = service.bindings[0], provider.plan("redis", "free")
+    Reach(conf).driver(provider).bind(service, binding, plan)
     with working(conf, store):
         until(lambda: status(store, service) is Status.READY)
         assert logged_in(server, binding)
@@ -121,8 +121,8 @@ def test_what_was_begun_to_be_taken_back_is_gone_on_with(conf, store, provider, 
     fault = Fault("gateway.provider.timeout", "It was too slow.")
     service = brokered.service()
     store.add(service, 9)
-    binding, limits = service.bindings[0], provider.plans["free"]
-    Reach(conf).server(provider).bind(on_server(service.id), binding.user, binding.password, limits)
+    binding, plan = service.bindings[0], provider.plan("redis", "free")
+    Reach(conf).driver(provider).bind(service, binding, plan)
     store.move(service, Status.REVERTING, fault)
     with working(conf, store):
         until(lambda: status(store, service) is Status.FAILED)
@@ -186,7 +186,7 @@ def test_a_binding_that_cannot_be_made_is_taken_back_alone(conf, store, provider
         ("127.0.0.1", "gateway.provider.host"),
         ("localhost", "gateway.provider.host"),
         ("169.254.169.254", "gateway.provider.host"),
-        ("::ffff:127.0.0.1", "gateway.provider.host"),
+        ("[::ffff:127.0.0.1]", "gateway.provider.host"),
         ("no host", "gateway.provider.host"),
         ("nowhere.invalid", "gateway.provider.unreachable"),
     ],
@@ -194,5 +194,5 @@ def test_a_binding_that_cannot_be_made_is_taken_back_alone(conf, store, provider
 def test_where_no_provider_may_be(conf, provider, host, code):
     conf.set_override("allowed_networks", [], "broker")
     with pytest.raises(errors.GatewayError) as refused:
-        Reach(conf).server(dataclasses.replace(provider, host=host))
+        Reach(conf).driver(dataclasses.replace(provider, url=f"redis://{host}"))
     assert refused.value.code == code

@@ -6,11 +6,18 @@ import pytest
 
 from gateway import errors
 from gateway.broker.choice import chosen
-from gateway.broker.model import Limits, Status
+from gateway.broker.model import Plan, Status
 from gateway.tests.brokered import PROVIDER
 
-OTHER = dataclasses.replace(PROVIDER, name="another", plans={"free": Limits(), "huge": Limits()})
-SQL = dataclasses.replace(PROVIDER, name="sql", type="mysql")
+OTHER = dataclasses.replace(
+    PROVIDER,
+    name="another",
+    offers={
+        "redis": {"free": Plan(), "huge": Plan(), "old": Plan(is_offered=False)},
+        "cache": {"one": Plan()},
+    },
+)
+SQL = dataclasses.replace(PROVIDER, name="sql", type="mysql", offers={"mysql": {"big": Plan()}})
 GOING = dataclasses.replace(PROVIDER, name="going", status=Status.DELETING)
 ALL = (PROVIDER, OTHER, SQL, GOING)
 
@@ -23,6 +30,7 @@ ALL = (PROVIDER, OTHER, SQL, GOING)
         ("redis", "free", "another", {"another": 2, "cache": 1}, "another"),
         ("redis", "huge", None, {"another": 2}, "another"),
         ("mysql", "big", None, {}, "sql"),
+        ("cache", "one", None, {}, "another"),
     ],
 )
 def test_the_one_with_the_fewest_services(type, plan, name, counts, wanted):
@@ -32,10 +40,11 @@ def test_the_one_with_the_fewest_services(type, plan, name, counts, wanted):
 @pytest.mark.parametrize(
     ("type", "plan", "name", "field", "told"),
     [
-        ("oracle", "free", None, "service.type", "mysql, redis"),
+        ("oracle", "free", None, "service.type", "cache, mysql, redis"),
         ("redis", "free", "sql", "service.provider", "another, cache"),
         ("redis", "free", "going", "service.provider", "another, cache"),
         ("redis", "tiny", None, "service.plan", "big, free, huge"),
+        ("redis", "old", None, "service.plan", "big, free, huge"),
         ("redis", "huge", "cache", "service.plan", "of cache; there is big, free"),
     ],
 )

@@ -51,7 +51,7 @@ def test_passwords_are_sealed(conf, store, kept):
     with Database(conf).read() as connection:
         stored = [str(value) for each in columns for value in connection.execute(sa.select(each)).scalars()]
         sealed = [each.name for each in columns if isinstance(each.type, Sealed)]
-    assert sealed == ["password", "password"]
+    assert sealed == ["password", "password", "credentials"]
     assert not [value for value in stored if "planted" in value]
     assert "planted" not in repr(store.provider("cache")) + repr(store.by_id(kept.id))
 
@@ -126,8 +126,8 @@ def test_who_did_what_was_wanted_before_does_not_say_that_it_is_done(store, kept
 
 
 def test_limits_that_change_meanwhile_are_put_in_force_again(store, kept):
-    limits = {"free": Limits(connections=1), "big": Limits()}
-    store.change_provider(dataclasses.replace(brokered.PROVIDER, plans=limits, updated_at=20.0))
+    changed = brokered.offering(free=Limits(connections=1), big=Limits())
+    store.change_provider(dataclasses.replace(changed, updated_at=20.0))
     assert store.by_id(kept.id).status is Status.CREATING
     assert not store.move(kept, Status.READY)
     assert store.move(store.by_id(kept.id), Status.READY)
@@ -137,12 +137,12 @@ def test_limits_that_change_meanwhile_are_put_in_force_again(store, kept):
 
 def test_a_plan_that_has_services_stays(store, kept):
     with pytest.raises(errors.Conflict) as refused:
-        store.change_provider(dataclasses.replace(brokered.PROVIDER, plans={"big": Limits()}))
+        store.change_provider(brokered.offering(big=Limits()))
     assert refused.value.field == "provider.plans"
     assert store.provider("cache") == brokered.PROVIDER
     assert not store.set_plan(kept, "big")  # it is being made
     assert store.set_plan(ready(store, kept), "big")
-    store.change_provider(dataclasses.replace(brokered.PROVIDER, plans={"big": Limits()}))
+    store.change_provider(brokered.offering(big=Limits()))
 
 
 def test_a_provider_goes_with_the_last_of_its_services(store, kept):
@@ -178,3 +178,37 @@ def test_deleting_one_that_failed_is_all(store, kept):
     store.move(kept, Status.FAILED, FAULT)
     store.delete(store.by_id(kept.id))
     assert store.by_id(kept.id) is None
+
+
+def test_services_of_a_provider_that_moves_get_their_credentials_anew(store, kept):
+    ready(store, kept)
+    store.change_provider(dataclasses.replace(brokered.PROVIDER, url="redis://192.0.2.1:6379"))
+    assert store.by_id(kept.id).status is Status.UPDATING
+
+
+def test_what_a_provider_has_under_way_is_kept_until_something_else_is_wanted(store, kept):
+    store.keep_operation(kept, "provisioning")
+    store.keep_operation(kept.bindings[0], "binding")
+    under_way = store.by_id(kept.id)
+    assert (under_way.operation, under_way.bindings[0].operation) == ("provisioning", "binding")
+    known = ready(store, under_way)
+    assert (known.operation, known.bindings[0].operation) == (None, None)
+    store.keep_operation(kept, "of what was wanted before")
+    assert store.by_id(kept.id).operation is None
+
+
+def test_the_plan_in_force_is_the_last_one_that_was_made(store, kept):
+    assert kept.in_force is None
+    assert store.set_plan(ready(store, kept), "big")
+    changing = store.by_id(kept.id)
+    assert (changing.plan, changing.in_force) == ("big", "free")
+    store.move(changing, Status.READY)
+    assert store.by_id(kept.id).in_force == "big"
+
+
+def test_credentials_are_those_that_work(store, kept):
+    assert kept.credentials() is None
+    known = ready(store, kept)
+    assert known.credentials() == known.credentials(known.bindings[0]) == kept.bindings[0].credentials
+    store.delete(known)
+    assert store.by_id(kept.id).credentials() is None

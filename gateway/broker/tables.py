@@ -1,0 +1,53 @@
+"""The tables of the broker."""
+
+import sqlalchemy as sa
+
+from gateway.db import Sealed, metadata
+
+providers = sa.Table(
+    "providers",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("type", sa.String(32), nullable=False),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("url", sa.String(1024), nullable=False),
+    sa.Column("username", sa.String(64), nullable=False),
+    sa.Column("password", Sealed, nullable=False),
+    sa.Column("ca", sa.Text),
+    sa.Column("offers", sa.JSON, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+)
+services = sa.Table(
+    "services",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("provider", sa.String(64), sa.ForeignKey("providers.name"), nullable=False, index=True),
+    sa.Column("plan", sa.String(64), nullable=False),
+    sa.Column("in_force", sa.String(64)),
+    sa.Column("status", sa.String(16), nullable=False, index=True),
+    sa.Column("fault", sa.JSON(none_as_null=True)),
+    sa.Column("operation", sa.Text),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Index("uq_services_name", "project_id", "name", unique=True),
+)
+bindings = sa.Table(
+    "bindings",
+    metadata,
+    sa.Column(
+        "service_id", sa.String(16), sa.ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("id", sa.String(8), primary_key=True),
+    sa.Column("password", Sealed, nullable=False),
+    sa.Column("credentials", Sealed),
+    sa.Column("status", sa.String(16), nullable=False, index=True),
+    sa.Column("fault", sa.JSON(none_as_null=True)),
+    sa.Column("operation", sa.Text),
+    sa.Column("created_at", sa.Double, nullable=False),
+)
