@@ -108,11 +108,9 @@ def _instance(work: Work, number: int) -> Instance | None:
 
 
 def _others_serve(work: Work, instance: Instance) -> bool:
-    """Clients are sent to others, too: also to one that has just failed a check, but is not critical."""
+    """Clients are sent to others, too."""
     return any(
-        other.key != instance.key
-        and other.weight
-        and (other.is_in_service or other.health.status is Status.WARNING)
+        other.key != instance.key and other.weight and (other.is_in_service or other.is_shaky)
         for other in work.registry.of_deployment(work.id)
     )
 
