@@ -72,6 +72,18 @@ class Unhealthy(GatewayError):
     title = "Unhealthy"
 
 
+class Unprocessable(GatewayError):
+    """Good as it stands, and not to be done now or here. ``code`` is the Open Service Broker API's own."""
+
+    title = "Unprocessable"
+
+
+class Outdated(GatewayError):
+    """In a version that is not spoken here."""
+
+    title = "Version not supported"
+
+
 class CloudError(GatewayError):
     """OpenStack answered with a fault that is not the caller's."""
 

@@ -1,8 +1,10 @@
-"""A proxy in front of a server that may be away, or whose answers get lost from a chosen moment on."""
+"""A proxy in front of a server that may be away, or whose answers get lost or wait from some moment on."""
 
 import contextlib
 import socket
 import threading
+
+_HELD = 300  # seconds at most
 
 
 class Proxy:
@@ -10,6 +12,7 @@ class Proxy:
         """In front of that port of 127.0.0.1."""
         self._behind = port
         self._lost_after: bytes | None = None
+        self._through: threading.Event | None = None  # set: what waits comes through
         self.has_lost = threading.Event()
         self._open: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -21,8 +24,15 @@ class Proxy:
         self.has_lost.clear()
         self._lost_after = text
 
+    def hold_answers_after(self, text: bytes) -> None:
+        """As ``lose_answers_after``, but they come through in the end."""
+        self._through = threading.Event()
+        self.lose_answers_after(text)
+
     def mend(self) -> None:
         self._lost_after = None
+        if self._through is not None:
+            self._through.set()
 
     def go_away(self) -> None:
         with contextlib.suppress(OSError):
@@ -48,7 +58,7 @@ class Proxy:
             server = socket.create_connection(("127.0.0.1", self._behind))
             self._open += [client, server]
             lost = threading.Event()
-            for source, sink, forward in ((client, server, self._asked), (server, client, _answered)):
+            for source, sink, forward in ((client, server, self._asked), (server, client, self._answered)):
                 threading.Thread(target=_pump, args=(source, sink, forward, lost), daemon=True).start()
 
     def _asked(self, data: bytes, lost: threading.Event) -> bool:
@@ -57,9 +67,8 @@ class Proxy:
             self.has_lost.set()
         return True
 
-
-def _answered(_data: bytes, lost: threading.Event) -> bool:
-    return not lost.is_set()
+    def _answered(self, _data: bytes, lost: threading.Event) -> bool:
+        return not lost.is_set() or (self._through is not None and self._through.wait(_HELD))
 
 
 def _pump(source: socket.socket, sink: socket.socket, forward, lost: threading.Event) -> None:

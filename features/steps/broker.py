@@ -36,6 +36,12 @@ def step_attached(context, type, plan, limits="{}"):
     _attach(context, type, {plan: json.loads(limits)})
 
 
+@given("a {type:w} server with the plans free and big")
+def step_attached_two(context, type):
+    step_server(context, type)
+    _attach(context, type, {"free": {}, "big": {}})
+
+
 @given("a {type:w} server behind a proxy, with the plan {plan:S}")
 def step_attached_behind(context, type, plan):
     step_server_behind(context, type)
@@ -220,6 +226,11 @@ def step_proxy_comes(context, type):
 @given('answers of {type:w} get lost once it is told to "{text}"')
 def step_lose(context, type, text):
     context.database_proxies[type].lose_answers_after(text.encode())
+
+
+@given('answers of {type:w} wait once it is told to "{text}"')
+def step_hold(context, type, text):
+    context.database_proxies[type].hold_answers_after(text.encode())
 
 
 @then("answers of mysql, postgresql and redis have got lost")

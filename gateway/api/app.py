@@ -10,7 +10,7 @@ import pecan.routing
 import pecan.util
 from oslo_config import cfg
 
-from gateway.api import middleware
+from gateway.api import middleware, osb
 from gateway.api.artifacts import Artifacts
 from gateway.api.deployments import Deployments
 from gateway.api.expose import ErrorHook
@@ -19,6 +19,7 @@ from gateway.api.flavors import Flavors
 from gateway.api.images import Images
 from gateway.api.launch_options import LaunchOptions
 from gateway.api.networks import Networks
+from gateway.api.patience import Patience
 from gateway.api.providers import Providers
 from gateway.api.registry import Registry as RegistryRoot
 from gateway.api.root import V1, Root
@@ -73,6 +74,7 @@ pecan.core.getargspec = pecan.routing.getargspec = _argspec
 
 def application(parts: Parts):
     """The whole pipeline as one WSGI callable."""
+    patience = Patience(parts.conf)
     v1 = V1(
         **{
             "flavors": Flavors(parts),
@@ -83,10 +85,11 @@ def application(parts: Parts):
             "artifacts": Artifacts(parts),
             "deployments": Deployments(parts),
             "providers": Providers(parts),
-            "services": Services(parts),
+            "services": Services(parts, patience),
         }
     )
     app = routed(Root(v1, RegistryRoot(parts)), middleware.STACK, parts.conf)
+    app = osb.mounted(app, osb.application(parts, patience))
     return FastPath(app, parts.conf, parts.registry) if parts.conf.api.fast_path else app
 
 

@@ -29,8 +29,10 @@ STATUS: dict[type[errors.GatewayError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.Gone: 410,
+    errors.Outdated: 412,
     errors.TooLarge: 413,
     errors.Unhealthy: 422,
+    errors.Unprocessable: 422,
     errors.CloudError: 502,
     errors.ProviderError: 502,
     errors.Unavailable: 503,
@@ -207,7 +209,7 @@ class ErrorHook(pecan.hooks.PecanHook):
 
 def error_response(error: Exception, request: webob.Request) -> webob.Response:
     request_id = request.environ.get("openstack.request_id")
-    status, code, title, detail = _described(error)
+    status, code, title, detail = described(error)
     entry = {"status": status, "code": code, "title": title, "detail": detail, "request_id": request_id}
     if getattr(error, "field", None):
         entry["field"] = error.field
@@ -224,7 +226,8 @@ def error_response(error: Exception, request: webob.Request) -> webob.Response:
     return response
 
 
-def _described(error: Exception) -> tuple[int, str, str, str]:
+def described(error: Exception) -> tuple[int, str, str, str]:
+    """Its status, code, title and detail; what nobody expected is logged."""
     if isinstance(error, errors.GatewayError):
         for kind in type(error).__mro__:
             if kind in STATUS:

@@ -39,6 +39,16 @@ GET      /v1/services/{service}/bindings                  its logins
 POST     /v1/services/{service}/bindings                  another login
 GET      /v1/services/{service}/bindings/{binding}        one, with its credentials
 DELETE   /v1/services/{service}/bindings/{binding}        delete one
+GET      /osb/v2/catalog                                  Open Service Broker API: what there is to be had
+PUT      /osb/v2/service_instances/{instance}             have a service, by the platform's id
+GET      /osb/v2/service_instances/{instance}             one
+PATCH    /osb/v2/service_instances/{instance}             another plan
+DELETE   /osb/v2/service_instances/{instance}             delete it
+GET      /osb/v2/service_instances/{instance}/last_operation  how far it is
+PUT      /osb/v2/service_instances/{instance}/service_bindings/{binding}  another login, by the platform's id
+GET      /osb/v2/service_instances/{instance}/service_bindings/{binding}  one, with its credentials
+DELETE   /osb/v2/service_instances/{instance}/service_bindings/{binding}  delete one
+GET      /osb/v2/service_instances/{instance}/service_bindings/{binding}/last_operation  how far it is
 GET      /registry/health                                 is the registry up
 GET      /registry/changes                                what has changed; waits for it, or streams it
 GET      /registry/service/types                          service types

@@ -6,19 +6,18 @@ answers 202 then. Asked for again by its name, a service is the one that there i
 
 import functools
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pecan
-from oslo_config import cfg
 from oslo_db import exception as db_exception
 
 from gateway import errors
 from gateway.api import auth
 from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat
+from gateway.api.patience import Patience
 from gateway.api.providers import NAME, wrapped
 from gateway.broker import choice
 from gateway.broker.model import LIVE, Binding, Fault, Service, Status
@@ -27,7 +26,6 @@ from gateway.broker.store import BrokerStore
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 64, "error": "must be text of 1 to 64 characters."}
 _NEW = {"type": _TEXT, "plan": _TEXT, "provider": _TEXT, "name": NAME}
 _EMPTY = {"type": "object", "additionalProperties": False}
-_LOOK = 0.05  # seconds between looks whether it is done
 _UNDER_WAY = (Status.CREATING, Status.UPDATING, Status.DELETING)
 _KINDS = {"gateway.provider.timeout": errors.Timeout, "gateway.internal": errors.GatewayError}
 
@@ -38,10 +36,10 @@ class Services(Collection):
     on_part = {"bindings": {"GET": "get_bindings", "POST": "post_binding"}}
     on_part_member = {"bindings": {"GET": "get_binding", "DELETE": "delete_binding"}}
 
-    def __init__(self, parts):
+    def __init__(self, parts, patience: Patience):
         self._conf = parts.conf
         self._store: BrokerStore = parts.broker
-        self._patience = _Patience(parts.conf)
+        self._patience = patience
 
     @expose(policy="gateway:services:get", query={**PAGE, "user": _TEXT, "provider": _TEXT})
     def get_all(self, context, limit=None, marker=None, user=None, provider=None):
@@ -111,7 +109,7 @@ class Services(Collection):
     def post_binding(self, name, context, body):
         """Another login, besides those that there are."""
         service = self._store.service(context.project_id, name)
-        binding = _new_binding(service.id)
+        binding = new_binding(service.id)
         if not self._store.add_binding(binding, self._conf.broker.max_bindings):
             raise _busy(name, f"is {service.status}")
         found = self._patience.until(
@@ -120,7 +118,7 @@ class Services(Collection):
         )
         if found is None:
             raise _no_binding(name, binding.id)
-        _check(found.status, found.fault)
+        check(found.status, found.fault)
         pecan.response.headers["Location"] = f"/v1/services/{name}/bindings/{binding.id}"
         pecan.response.status_int = 201 if found.status is Status.READY else 202
         return self._shown_binding(service, found)
@@ -169,7 +167,7 @@ class Services(Collection):
         )
         if found is None:
             raise errors.NotFound("gateway.service.not_found", "It was deleted meanwhile.")
-        _check(found.status, found.fault)
+        check(found.status, found.fault)
         if found.status is not Status.READY:
             pecan.response.status_int = 202
         return self._shown(found)
@@ -183,26 +181,6 @@ class Services(Collection):
     def _binding_of(self, service: Service, id: str) -> Binding | None:
         found = self._store.by_id(service.id)
         return found and found.binding(id)
-
-
-class _Patience:
-    """Half of the process' threads at most wait at the same time: a provider that hangs must not take all."""
-
-    def __init__(self, conf: cfg.ConfigOpts):
-        self._timeout = conf.broker.answer_timeout
-        self._places = threading.BoundedSemaphore(max(1, conf.api.threads // 2))
-
-    def until(self, look: Callable[[], Any], is_done: Callable[[Any], bool]) -> Any:
-        """What ``look`` found last."""
-        deadline = time.monotonic() + self._timeout
-        if not self._places.acquire(blocking=False):
-            return look()
-        try:
-            while not is_done(found := look()) and time.monotonic() < deadline:
-                time.sleep(_LOOK)
-            return found
-        finally:
-            self._places.release()
 
 
 def _new_service(context, wanted: dict, provider: str) -> Service:
@@ -219,22 +197,23 @@ def _new_service(context, wanted: dict, provider: str) -> Service:
         fault=None,
         created_at=now,
         updated_at=now,
-        bindings=(_new_binding(id),),
+        bindings=(new_binding(id),),
     )
 
 
-def _new_binding(service_id: str) -> Binding:
+def new_binding(service_id: str, id: str | None = None, platform: dict | None = None) -> Binding:
     return Binding(
-        id=secrets.token_hex(4),
+        id=id or secrets.token_hex(4),
         service_id=service_id,
         password=secrets.token_urlsafe(24),
         status=Status.CREATING,
         fault=None,
         created_at=time.time(),
+        platform=platform,
     )
 
 
-def _check(status: Status, fault: Fault | None) -> None:
+def check(status: Status, fault: Fault | None) -> None:
     """Raises what made it fail."""
     if status in (Status.REVERTING, Status.FAILED):
         raise _KINDS.get(fault.code, errors.ProviderError)(fault.code, fault.message)
@@ -263,6 +242,7 @@ def _service(service: Service) -> dict[str, Any]:
         "provider": service.provider,
         "plan": service.plan,
         "user": service.user_id,
+        "platform": service.platform,
         "status": service.status,
         "fault": _fault(service.fault),
         "created_at": isoformat(service.created_at),
@@ -273,6 +253,7 @@ def _service(service: Service) -> dict[str, Any]:
 def _binding(binding: Binding) -> dict[str, Any]:
     return {
         "id": binding.id,
+        "platform": binding.platform,
         "status": binding.status,
         "fault": _fault(binding.fault),
         "created_at": isoformat(binding.created_at),

@@ -109,6 +109,8 @@ class Binding:
     #: What a client is told, as JSON: {"MYSQL_URL": …}; None while it has not been made.
     credentials: Mapping[str, Any] | None = dataclasses.field(default=None, repr=False)
     operation: str | None = None  # as in Service
+    #: What a platform of the Open Service Broker API asked with, see gateway.api.osb_bindings.
+    platform: Mapping[str, Any] | None = None
 
     @property
     def user(self) -> str:
@@ -131,6 +133,8 @@ class Service:
     updated_at: float
     in_force: str | None = None  # the plan that it was last made by
     operation: str | None = None  # what its provider calls that which is under way there; see Pending
+    #: What a platform of the Open Service Broker API asked with, see gateway.api.osb_instances.
+    platform: Mapping[str, Any] | None = None
     bindings: tuple[Binding, ...] = ()  # in the order in which they were made
 
     @property

@@ -147,7 +147,7 @@ class BrokerStore:
     # What projects have; what belongs to another one is not there (NotFound)
 
     def add(self, service: Service, most: int) -> None:
-        """With its bindings, in place of a service of its name that has failed. Raises oslo.db's
+        """With its bindings, in place of one of its name or id that has failed. Raises oslo.db's
         DBDuplicateEntry for one that has not, NotFound where its provider goes just now, QuotaExceeded where
         the project has ``most`` already."""
         row = {name: value for name, value in vars(service).items() if name != "bindings"}
@@ -159,8 +159,9 @@ class BrokerStore:
                     "gateway.service.too_many",
                     f"A project has at most {most} services ([broker] max_services).",
                 )
-            failed = (_services.c.name == service.name, _services.c.status == Status.FAILED)
-            connection.execute(_services.delete().where(of_project, *failed))
+            same = sa.or_(_services.c.name == service.name, _services.c.id == service.id)
+            failed = _services.c.status == Status.FAILED
+            connection.execute(_services.delete().where(of_project, same, failed))
             connection.execute(_services.insert(), row)
             if service.bindings:
                 rows = [self._binding_row(each) for each in service.bindings]
@@ -203,11 +204,14 @@ class BrokerStore:
                 _set(connection, service.id, status=Status.DELETING, updated_at=time.time())
 
     def add_binding(self, binding: Binding, most: int) -> bool:
-        """False where its service is not live any more. Raises QuotaExceeded where that has ``most``."""
+        """In place of one of its id that has failed. False where its service is not live any more. Raises
+        oslo.db's DBDuplicateEntry for one that has not, QuotaExceeded where that has ``most``."""
         with self._database.write() as connection:
             is_live = sa.select(_services.c.id).where(_services.c.id == binding.service_id, _live())
             if connection.scalar(is_live.with_for_update()) is None:
                 return False
+            failed = (_one(binding), _bindings.c.status == Status.FAILED)
+            connection.execute(_bindings.delete().where(*failed))
             count = sa.select(sa.func.count()).where(_bindings.c.service_id == binding.service_id)
             if connection.scalar(count) >= most:
                 raise errors.QuotaExceeded(

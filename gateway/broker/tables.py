@@ -33,6 +33,7 @@ services = sa.Table(
     sa.Column("status", sa.String(16), nullable=False, index=True),
     sa.Column("fault", sa.JSON(none_as_null=True)),
     sa.Column("operation", sa.Text),
+    sa.Column("platform", sa.JSON(none_as_null=True)),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
     sa.Index("uq_services_name", "project_id", "name", unique=True),
@@ -49,5 +50,6 @@ bindings = sa.Table(
     sa.Column("status", sa.String(16), nullable=False, index=True),
     sa.Column("fault", sa.JSON(none_as_null=True)),
     sa.Column("operation", sa.Text),
+    sa.Column("platform", sa.JSON(none_as_null=True)),
     sa.Column("created_at", sa.Double, nullable=False),
 )

@@ -68,6 +68,19 @@ class Sessions:
                 self._trusts.popitem(last=False)
             return cloud
 
+    def credential_token(self, id: str, secret: str) -> str:
+        """A token that Keystone gives for an application credential. Raises Unauthorized."""
+        auth = identity.ApplicationCredential(
+            self._service_auth().auth_url,
+            application_credential_id=id,
+            application_credential_secret=secret,
+        )
+        try:
+            with translated("credential"):
+                return auth.get_access(self._session(auth)).auth_token
+        except (errors.NotFound, errors.Invalid) as error:  # of Keystone's there is neither
+            raise errors.Unauthorized("gateway.auth.basic", "Keystone knows no such credential.") from error
+
     def service(self) -> Cloud:
         """In the name of the gateway's own user, who sees other projects where it has the admin role."""
         return Cloud(self._service_session(), self._conf, self._names, every_project=True)

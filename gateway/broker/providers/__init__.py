@@ -51,6 +51,7 @@ class Type:
     may: frozenset[str]
     limits: frozenset[str]
     port: int | None = None  # where none is given
+    is_slow: bool = False  # nobody can wait for what it makes: minutes
 
 
 def _database(driver: Callable[[Login], Driver], port: int, *limits: str) -> Type:

@@ -1,0 +1,111 @@
+"""A platform of the Open Service Broker API, which has the gateway for a broker."""
+
+import contextlib
+import json
+import uuid
+
+import requests
+from behave import given, then, when
+from harness import clouds
+from harness.names import filled
+from harness.platform import Platform, identity
+
+
+@given("a platform with an application credential of {who:Who}'s")
+def step_platform(context, who):
+    if not hasattr(context, "application_credential"):
+        conn = clouds.as_user(who)
+        made = conn.identity.create_application_credential(
+            conn.current_user_id, f"features-{uuid.uuid4().hex[:8]}"
+        )
+        context.application_credential = made
+        delete = conn.identity.delete_application_credential
+        context.add_cleanup(delete, conn.current_user_id, made.id, ignore_missing=True)
+    made = context.application_credential
+    context.platform = Platform(context.client.url, (made.id, made.secret), context.called)
+
+
+@given("the platform has read the catalog")
+def step_catalog(context):
+    context.platform.read_catalog()
+    context.names |= context.platform.ids
+
+
+@then("the platform remembers the catalog")
+def step_remember(context):
+    context.platform.remember(context.answer.json())
+    context.names |= context.platform.ids | {"etag": context.answer.headers["ETag"]}
+
+
+@given("the platform has an instance {name:S} of {type:w}")
+def step_instance(context, name, type):
+    answer = context.platform.provision(name, type)
+    assert answer.status_code == 201, answer.text
+
+
+@when("the platform calls {method:w} {path:S}")
+def step_call(context, method, path):
+    _call(context, method, path, {})
+
+
+@when("the platform calls {method:w} {path:S} with {header:S}: {value}")
+def step_call_with(context, method, path, header, value):
+    _call(context, method, path, {header: filled(value, context.names)})
+
+
+@when("the platform calls {method:w} {path:S} on behalf of {user:Json}")
+def step_call_for(context, method, path, user):
+    _call(context, method, path, identity(json.loads(user)))
+
+
+@when("the platform gives up {method:w} {path:S}")
+def step_give_up(context, method, path):
+    """It waits no longer for the answer; that it was asked is sure."""
+    with contextlib.suppress(requests.Timeout):
+        _call(context, method, path, {}, timeout=2)
+        raise AssertionError(f"it is answered: {context.answer.text}")
+
+
+def _call(context, method, path, headers, **kwargs):
+    if context.text:
+        kwargs["data"] = filled(context.text, context.names).encode()
+        headers = {"Content-Type": "application/json"} | headers
+    path = filled(path, context.names)
+    context.answer = context.platform.call(method, path, headers=headers, **kwargs)
+
+
+@when("the platform makes calls, each of them is refused")
+def step_refusals(context):
+    for row in context.table:
+        method, path = filled(row["call"], context.names).split(" ")
+        body = filled(row["body"], context.names).encode() or None
+        answer = context.platform.call(method, path, data=body)
+        seen = answer.json()
+        assert set(seen) == {"error", "description"}, f"{row['why']}: {seen}"
+        assert (answer.status_code, seen["error"]) == (int(row["status"]), row["error"]), (
+            f"{row['why']}: {seen}"
+        )
+        assert row["says"] in seen["description"], f"{row['why']}: {seen}"
+
+
+@then("the platform gets back what it has called its request")
+def step_request_identity(context):
+    name = "X-Broker-API-Request-Identity"
+    assert context.answer.headers[name] == context.answer.request.headers[name], context.answer.headers
+
+
+@then("the platform is soon told that it has succeeded: {path:S}")
+def step_succeeded(context, path):
+    seen = context.platform.polled(path, _operation(context))
+    assert seen == "succeeded", seen
+
+
+@then("the platform is soon told that it is gone: {path:S}")
+def step_gone(context, path):
+    seen = context.platform.polled(path, _operation(context))
+    assert seen == "gone", seen
+
+
+def _operation(context):
+    with contextlib.suppress(ValueError):
+        return context.answer.json().get("operation")
