@@ -80,6 +80,58 @@ Feature: Services: databases of a project's own, on servers that an admin attach
       | postgresql | POSTGRESQL_URL |
       | redis      | REDIS_URL      |
 
+  Scenario: New credentials in place of the old ones
+    Given a redis server with the plan free
+    And a member has a service cache of redis
+    When a client writes "before" with the credentials of cache
+    And a member calls POST /v1/services/cache/rotate
+      """
+      {}
+      """
+    Then the answer is 200
+    And "service.rotation.status" is "succeeded"
+    And "service.deployments" are 0
+    And no client can log in with the credentials of cache
+    Given the credentials in "service.credentials" are those of fresh
+    Then a client reads "before" with the credentials of fresh
+    When a member calls GET /v1/services/cache/bindings
+    Then "bindings" are 1
+    When a reader calls POST /v1/services/cache/rotate
+      """
+      {}
+      """
+    Then the error is 403 gateway.policy.forbidden
+    When a member calls POST /v1/services/cache/rotate
+      """
+      {"keep": 5}
+      """
+    Then the error is 400 gateway.request.invalid
+    When a member calls POST /v1/services/nowhere/rotate
+      """
+      {}
+      """
+    Then the error is 404 gateway.service.not_found
+
+  Scenario Outline: Deployments cannot bind everything
+    Given a redis server with the plan free
+    And a member has a service cache of redis
+    And a member has a service other of redis
+    When a member calls POST /v1/deployments
+      """
+      {"deployment": {"service": "shop", "version": "1", "command": "true", "port": 8080, <members>,
+        "server": {"flavor": "{flavor}", "image": "{image}", "network": "{network}"}}}
+      """
+    Then the error is <error>, which says "<says>"
+    And its field is "<field>"
+
+    Examples:
+      | members                                         | error                             | says          | field             |
+      | "bind": ["nowhere"]                             | 400 gateway.service.not_found     | nowhere       | deployment.bind   |
+      | "bind": ["cache", "cache"]                      | 400 gateway.deployment.bind       | twice         | deployment.bind   |
+      | "bind": ["cache", "other"]                      | 400 gateway.deployment.bind_clash | OTHER_        | deployment.bind   |
+      | "bind": ["cache"], "env": {"REDIS_URL": "mine"} | 400 gateway.deployment.bind_clash | CACHE_        | deployment.bind   |
+      | "bind": [{"service": "cache", "as": "A"}]       | 400 gateway.request.invalid       | prefix        | deployment.bind.0 |
+
   Scenario: A server that moves: services get credentials anew
     Given a redis server behind a proxy, with the plan free
     And a member has a service cache of redis
@@ -527,6 +579,9 @@ Feature: Services: databases of a project's own, on servers that an admin attach
     When I run gateway service binding delete shop {old}
     Then it exits with 0
     And it prints "binding {old} is deleted."
+    When I run gateway service rotate shop
+    Then it exits with 0
+    And it prints "shop has new credentials: binding "
     When I run gateway service show shop
     Then it exits with 0
     And it prints "mysql://gw"

@@ -21,11 +21,13 @@ from gateway.api import changes, consul, standalone
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
+from gateway.binding.rotation import Rotator
 from gateway.broker.broker import Broker
 from gateway.broker.store import BrokerStore
 from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
+from gateway.deploy import bound
 from gateway.deploy.command_check import Commands
 from gateway.deploy.engine import Engine
 from gateway.deploy.heal import Healer
@@ -58,13 +60,15 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
     """Everything one process works with. Call it after any fork."""
     database = Database(conf)
     opened = vault.opened(conf)
+    broker = BrokerStore(database, opened, bound.uses)
+    artifacts = pathlib.Path(conf.state_path) / "artifacts"
     return api.Parts(
         conf=conf,
         sessions=Sessions(conf, Credentials(database, opened)),
-        deployments=DeploymentStore(database, opened, pathlib.Path(conf.state_path) / "artifacts"),
+        deployments=DeploymentStore(database, opened, artifacts, broker.hold),
         registry=Registry(conf, RegistryStore(database), Signer(conf, opened, database)),
         subscriptions=SubscriptionStore(database, opened),
-        broker=BrokerStore(database, opened),
+        broker=broker,
         waiting=Waiting(conf),
     )
 
@@ -120,14 +124,15 @@ class UntilStopped(cotyledon.Service):
 
 class EngineRole(UntilStopped):
     """Runs and resumes the flows of deployments; beside it go the sweep, the look for dead servers, and the
-    broker."""
+    broker with its rotations."""
 
     name = "engine"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
         sweeper = Sweeper(self._conf, built.deployments, built.sessions)
         healer = Healer(self._conf, built.deployments, built.sessions, built.registry)
-        for beside in (sweeper, healer, Broker(self._conf, built.broker)):
+        rotator = Rotator(self._conf, built.broker, built.deployments)
+        for beside in (sweeper, healer, rotator, Broker(self._conf, built.broker)):
             threading.Thread(target=beside.run, args=(stop,), daemon=True).start()
         Engine(self._conf, built.deployments, built.sessions, built.registry).run(stop)
 

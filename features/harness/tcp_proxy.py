@@ -8,14 +8,14 @@ _HELD = 300  # seconds at most
 
 
 class Proxy:
-    def __init__(self, port: int):
-        """In front of that port of 127.0.0.1."""
-        self._behind = port
+    def __init__(self, port: int, address: str = "127.0.0.1"):
+        """In front of that port of 127.0.0.1, on ``address``."""
+        self._behind, self._address = port, address
         self._lost_after: bytes | None = None
         self._through: threading.Event | None = None  # set: what waits comes through
         self.has_lost = threading.Event()
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((address, 0))
         self.port = self._listener.getsockname()[1]
         self._accept_in_thread()
 
@@ -43,7 +43,7 @@ class Proxy:
                 each.shutdown(socket.SHUT_RDWR)
 
     def come_back(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self._listener = socket.create_server((self._address, self.port))
         self._accept_in_thread()
 
     def _accept_in_thread(self) -> None:

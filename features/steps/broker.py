@@ -5,12 +5,13 @@ import json
 import re
 import threading
 import time
+import urllib.parse
 
 import requests
 from behave import given, then, when
 from harness import databases
 from harness.asking import call, found, soon
-from harness.names import filled
+from harness.names import address_here, filled
 from harness.tcp_proxy import Proxy
 
 _SOON = 60  # seconds
@@ -48,6 +49,15 @@ def step_attached_behind(context, type, plan):
     _attach(context, type, {plan: {}})
 
 
+@given("a {type:w} server that deployments reach, with the plan {plan:S}")
+def step_attached_reachable(context, type, plan):
+    """By the address that this machine has in their network."""
+    proxy = Proxy(databases.server(context, type).port, address_here())
+    context.add_cleanup(proxy.go_away)
+    _serve(context, type, proxy.port)
+    _attach(context, type, {plan: {}}, address_here())
+
+
 def _serve(context, type, port):
     if not hasattr(context, "database_servers"):
         context.database_servers, context.database_proxies = {}, {}
@@ -57,11 +67,11 @@ def _serve(context, type, port):
     context.add_cleanup(_detach_all, context)
 
 
-def _attach(context, type, plans):
+def _attach(context, type, plans, host="127.0.0.1"):
     provider = {
         "name": f"the-{type}",
         "type": type,
-        "host": "127.0.0.1",
+        "host": host,
         "port": context.names[f"{type}_port"],
         "username": databases.USERNAME,
         "password": databases.PASSWORD,
@@ -139,6 +149,13 @@ def step_cannot_look(context, name, other):
         client.read()  # as it may look into its own
     with _refused(), databases.client(context.credentials[name]) as client:
         client.look_into(context.credentials[other])
+
+
+@then("{count:d} of them answer / with the login of {name:S}")
+def step_login_seen(context, count, name):
+    (url,) = (value for key, value in context.credentials[name].items() if key.endswith("_URL"))
+    login = urllib.parse.urlsplit(url).username
+    context.execute_steps(f'Then {count} of them answer / with "{login}"')
 
 
 @then("no client can log in with the credentials of {name:S}")

@@ -12,11 +12,12 @@ import pecan
 from oslo_db import exception as db_exception
 
 from gateway import errors
-from gateway.api import wish
+from gateway.api import bind, wish
 from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat, wants_events
 from gateway.api.log import Following
 from gateway.api.waiting import last_event_id
+from gateway.binding.environment import chosen, environment
 from gateway.deploy import flow, marks, plan
 from gateway.deploy.model import (
     SETTLED,
@@ -55,6 +56,7 @@ class Deployments(Collection):
         self._conf = parts.conf
         self._sessions = parts.sessions
         self._store = parts.deployments
+        self._broker = parts.broker
         self._following = Following(parts.deployments, parts.waiting)
 
     @expose(policy="gateway:deployments:get", query=PAGE)
@@ -90,12 +92,21 @@ class Deployments(Collection):
         running = live and wish.Running(live.spec, self._store.secrets(live.id, live.release.number))
         cloud = self._sessions.user(context.auth)
         spec, secrets = wish.resolve(wanted, context, cloud, self._store, running)
+        spec, secrets = self._bound(context, spec, secrets, bind.wanted(wanted))
         if live is None:
             return self._first(context, spec, secrets, key)
         same = plan.runs_the_same(live.spec, spec) and secrets == running.secrets
         folder = live.release.folder if same else None
         targets = plan.following(live.spec, live.targets, spec, same)
         return self._next(context, live, (spec, secrets, folder), targets, key)
+
+    def _bound(self, context, spec: Spec, secrets: dict, wanted: list[tuple[str, str]]) -> tuple[Spec, dict]:
+        """With the credentials of the services that are ``wanted``, as they are now."""
+        if not wanted:
+            return spec, secrets
+        bind.check_allowed()
+        spec = dataclasses.replace(spec, bind=chosen(self._broker, context.project_id, wanted))
+        return spec, secrets | {"bound": environment(self._broker, spec)}
 
     def _first(self, context, spec: Spec, secrets: dict, key: IdempotencyKey | None) -> Deployment:
         now, targets, id = time.time(), plan.first(spec), str(uuid.uuid4())
@@ -126,17 +137,8 @@ class Deployments(Collection):
     ) -> Deployment:
         """``wanted``: what runs, what is secret in it, and the folder where it is on the servers already."""
         spec, secrets, folder = wanted
-        deployment = dataclasses.replace(
-            live,
-            request_id=context.request_id,
-            trust_id=self._trust(context, live.id),
-            release=_release(context, self._store.releases(live.id)[0].number + 1, spec, folder),
-            before=live.release,
-            status=Status.PENDING,
-            updated_at=time.time(),
-            steps=flow.planned_steps(**plan.shape(spec, targets)),
-            targets=targets,
-        )
+        release = _release(context, self._store.releases(live.id)[0].number + 1, spec, folder)
+        deployment = flow.next_of(live, release, targets, context.request_id, self._trust(context, live.id))
         with self._trust_kept_only_if_stored(deployment.trust_id):
             if not self._store.begin(deployment, secrets, _for(key, deployment)):
                 raise _busy(live.spec.service, "was just changed by another call")
@@ -185,10 +187,12 @@ class Deployments(Collection):
         old = _earlier(self._store.releases(id), live.release, body.get("release"))
         spec = plan.at_the_scale_of(old.spec, live.spec)
         targets = plan.following(live.spec, live.targets, spec, same=False)
-        secrets = wish.at_the_servers_of(
-            self._store.secrets(id, live.release.number), self._store.secrets(id, old.number)
-        )
-        self._next(context, live, (spec, secrets, old.folder), targets)
+        old_secrets = self._store.secrets(id, old.number)
+        secrets = wish.at_the_servers_of(self._store.secrets(id, live.release.number), old_secrets)
+        bound = [(each.service, each.prefix) for each in spec.bind]
+        spec, secrets = self._bound(context, spec, secrets, bound)
+        is_there = secrets.get("bound") == old_secrets.get("bound")
+        self._next(context, live, (spec, secrets, old.folder if is_there else None), targets)
         return self._shown(id, context)
 
     @expose(policy="gateway:deployments:create", status=202)
@@ -246,15 +250,7 @@ def _for(key: IdempotencyKey | None, deployment: Deployment) -> IdempotencyKey |
 
 
 def _release(context, number: int, spec: Spec, folder: str | None) -> Release:
-    return Release(
-        number=number,
-        folder=folder or f"{spec.version}-{number}",
-        spec=spec,
-        user_id=context.user_id,
-        request_id=context.request_id,
-        state=ReleaseState.DEPLOYING,
-        created_at=time.time(),
-    )
+    return Release.wanted(number, spec, context.user_id, context.request_id, time.time(), folder)
 
 
 def _earlier(releases: list[Release], running: Release, number: int | None) -> Release:

@@ -34,7 +34,7 @@ _RULES = (
     (
         "gateway:services:update",
         MEMBER,
-        "Change services, make and delete bindings",
+        "Change services, make, rotate and delete bindings",
         "PUT",
         "/v1/services/{service}",
     ),

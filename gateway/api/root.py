@@ -39,6 +39,7 @@ GET      /v1/services/{service}/bindings                  its logins
 POST     /v1/services/{service}/bindings                  another login
 GET      /v1/services/{service}/bindings/{binding}        one, with its credentials
 DELETE   /v1/services/{service}/bindings/{binding}        delete one
+POST     /v1/services/{service}/rotate                    new credentials, also where they are bound
 GET      /osb/v2/catalog                                  Open Service Broker API: what there is to be had
 PUT      /osb/v2/service_instances/{instance}             have a service, by the platform's id
 GET      /osb/v2/service_instances/{instance}             one

@@ -14,31 +14,40 @@ import pecan
 from oslo_db import exception as db_exception
 
 from gateway import errors
-from gateway.api import auth
+from gateway.api import auth, rotations
 from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat
 from gateway.api.patience import Patience
 from gateway.api.providers import NAME, wrapped
 from gateway.broker import choice
-from gateway.broker.model import LIVE, Binding, Fault, Service, Status
+from gateway.broker.model import LIVE, Binding, Fault, Rotation, RotationStatus, Service, Status
 from gateway.broker.store import BrokerStore
+from gateway.deploy.store import DeploymentStore
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 64, "error": "must be text of 1 to 64 characters."}
 _NEW = {"type": _TEXT, "plan": _TEXT, "provider": _TEXT, "name": NAME}
 _EMPTY = {"type": "object", "additionalProperties": False}
 _UNDER_WAY = (Status.CREATING, Status.UPDATING, Status.DELETING)
-_KINDS = {"gateway.provider.timeout": errors.Timeout, "gateway.internal": errors.GatewayError}
+_KINDS = {
+    "gateway.provider.timeout": errors.Timeout,
+    "gateway.internal": errors.GatewayError,
+    "gateway.service.not_rotated": errors.Unhealthy,
+}
 
 
 class Services(Collection):
     on_collection = {"GET": "get_all", "POST": "post"}
     on_member = {"GET": "get_one", "PUT": "put", "DELETE": "delete"}
-    on_part = {"bindings": {"GET": "get_bindings", "POST": "post_binding"}}
+    on_part = {
+        "bindings": {"GET": "get_bindings", "POST": "post_binding"},
+        "rotate": {"POST": "rotate"},
+    }
     on_part_member = {"bindings": {"GET": "get_binding", "DELETE": "delete_binding"}}
 
     def __init__(self, parts, patience: Patience):
         self._conf = parts.conf
         self._store: BrokerStore = parts.broker
+        self._deployments: DeploymentStore = parts.deployments
         self._patience = patience
 
     @expose(policy="gateway:services:get", query={**PAGE, "user": _TEXT, "provider": _TEXT})
@@ -129,6 +138,32 @@ class Services(Collection):
         self._store.delete_binding(_found(service, id))
         return self._gone("binding", lambda: self._binding_of(service, id), _binding)
 
+    @expose(policy="gateway:services:update", body=_EMPTY)
+    def rotate(self, name, context, body):
+        """A binding in place of those that are told and used. 202 while deployments get it, and while the old
+        ones go."""
+        service = self._store.service(context.project_id, name)
+        binding = new_binding(service.id)
+        wanted = rotations.wanted(context, service, self._deployments.uses(service.id), binding)
+        if not self._store.begin_rotation(wanted, binding, self._conf.broker.max_bindings):
+            raise _busy(name, f"is {service.status}")
+        found = self._patience.until(lambda: self._store.rotation(service.id), self._is_told_enough)
+        if found is not None:
+            check(Status.FAILED if found.fault else Status.READY, found.fault)
+        if found is None or found.status is RotationStatus.RUNNING:
+            pecan.response.headers["Location"] = f"/v1/services/{name}"
+            pecan.response.status_int = 202
+        return self._shown(self._store.service(context.project_id, name))
+
+    def _is_told_enough(self, rotation: Rotation | None) -> bool:
+        """It is over, or goes on for as long as deployments take."""
+        if rotation is None or rotation.status is not RotationStatus.RUNNING:
+            return True
+        service = self._store.by_id(rotation.service_id)
+        successor = service and service.binding(rotation.successor)
+        is_made = successor is not None and successor.status is Status.READY
+        return is_made and bool(self._deployments.uses(rotation.service_id))
+
     def _gone(self, name: str, look: Callable[[], Any], view: Callable[[Any], dict]) -> dict | None:
         """204 once there is nothing to be seen of it, 202 with what there still is."""
         left = self._patience.until(look, lambda found: found is None)
@@ -173,7 +208,8 @@ class Services(Collection):
         return self._shown(found)
 
     def _shown(self, service: Service) -> dict:
-        return {"service": _service(service) | _credentials(service)}
+        more = rotations.view(self._store.rotation(service.id), self._deployments.uses(service.id))
+        return {"service": _service(service) | more | _credentials(service)}
 
     def _shown_binding(self, service: Service, binding: Binding) -> dict:
         return {"binding": _binding(binding) | _credentials(service, binding)}

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 
 from gateway import errors
-from gateway.api import check
+from gateway.api import bind, check
 from gateway.api.auth import Context
 from gateway.api.choice import choose
 from gateway.api.collection import referred
@@ -137,6 +137,7 @@ BODY = {
                 "weight": {"type": "integer", "minimum": 0, "maximum": 65535},
                 "update": _UPDATE,
                 "heal": _HEAL,
+                "bind": bind.SCHEMA,
             },
             "required": ["service", "version", "server", "command", "port"],
             "additionalProperties": False,
@@ -177,8 +178,9 @@ def resolve(
 
 
 def at_the_servers_of(running: dict, old: dict) -> dict:
-    """What is secret in ``old`` when that is gone back to: the servers' keys are those of today."""
-    return running | {"env": old["env"]}
+    """What is secret in ``old`` when that is gone back to: the servers' keys are those of today. So are to be
+    the credentials of what it binds, which the caller adds."""
+    return {name: value for name, value in running.items() if name != "bound"} | {"env": old["env"]}
 
 
 def _with_known_key(server: dict, running: Running | None) -> dict:

@@ -164,6 +164,27 @@ class Pending(Exception):
         self.after = after
 
 
+class RotationStatus(enum.StrEnum):
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"  # nothing runs with the old bindings any more, and they are gone
+    FAILED = "failed"  # ``fault`` says why; all of them work
+
+
+@dataclasses.dataclass(frozen=True)
+class Rotation:
+    """The binding ``successor`` takes the place of those in ``replaces``, all of them ids."""
+
+    service_id: str
+    successor: str
+    replaces: tuple[str, ...]
+    status: RotationStatus
+    fault: Fault | None
+    user_id: str  # who asked for it, by the call request_id
+    request_id: str
+    started_at: float
+    updated_at: float
+
+
 def on_server(service_id: str) -> str:
     """What the service's database, or prefix of keys, is called at its provider; its logins begin with it."""
     return f"gw{service_id}"

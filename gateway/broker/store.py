@@ -4,12 +4,13 @@ database."""
 import dataclasses
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from gateway import errors
+from gateway.broker.in_use import InUse, Use
 from gateway.broker.model import (
     LIVE,
     UNFINISHED,
@@ -22,6 +23,7 @@ from gateway.broker.model import (
     Status,
     is_renewed,
 )
+from gateway.broker.rotations import Rotations
 from gateway.broker.tables import bindings as _bindings
 from gateway.broker.tables import providers as _providers
 from gateway.broker.tables import services as _services
@@ -31,12 +33,19 @@ from gateway.vault import Vault
 _NOT_FAILED = _services.c.status != Status.FAILED  # what the broker still answers for
 
 
-class BrokerStore:
-    """Safe to share between threads; every method is one transaction."""
+class BrokerStore(InUse, Rotations):
+    """Safe to share between threads; every method is one transaction. ``uses``: what runs with the bindings
+    of a service."""
 
-    def __init__(self, database: Database, vault: Vault):
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        uses: Callable[[sa.Connection, str], Collection[Use]] = lambda connection, service_id: (),
+    ):
         self._database = database
         self._vault = vault
+        self._uses = uses
 
     # Providers
 
@@ -197,8 +206,9 @@ class BrokerStore:
             return is_offered and _set(connection, service.id, standing, **values)
 
     def delete(self, service: Service) -> None:
-        """Has it deleted; one that has failed is gone at once."""
+        """Has it deleted; one that has failed is gone at once. Raises Conflict where it is in use."""
         with self._database.write() as connection:
+            self._check_unused(connection, service.id)
             gone = _services.delete().where(_services.c.id == service.id, _services.c.status == Status.FAILED)
             if not connection.execute(gone).rowcount:
                 _set(connection, service.id, status=Status.DELETING, updated_at=time.time())
@@ -207,23 +217,31 @@ class BrokerStore:
         """In place of one of its id that has failed. False where its service is not live any more. Raises
         oslo.db's DBDuplicateEntry for one that has not, QuotaExceeded where that has ``most``."""
         with self._database.write() as connection:
-            is_live = sa.select(_services.c.id).where(_services.c.id == binding.service_id, _live())
-            if connection.scalar(is_live.with_for_update()) is None:
+            if not self._is_live(connection, binding.service_id):
                 return False
             failed = (_one(binding), _bindings.c.status == Status.FAILED)
             connection.execute(_bindings.delete().where(*failed))
-            count = sa.select(sa.func.count()).where(_bindings.c.service_id == binding.service_id)
-            if connection.scalar(count) >= most:
-                raise errors.QuotaExceeded(
-                    "gateway.binding.too_many",
-                    f"A service has at most {most} bindings ([broker] max_bindings).",
-                )
-            connection.execute(_bindings.insert(), self._binding_row(binding))
+            self._insert_binding(connection, binding, most)
             return True
 
+    def _is_live(self, connection: sa.Connection, service_id: str) -> bool:
+        """Locked, so that it is until the end of the transaction."""
+        one = sa.select(_services.c.id).where(_services.c.id == service_id, _live())
+        return connection.scalar(one.with_for_update()) is not None
+
+    def _insert_binding(self, connection: sa.Connection, binding: Binding, most: int) -> None:
+        count = sa.select(sa.func.count()).where(_bindings.c.service_id == binding.service_id)
+        if connection.scalar(count) >= most:
+            raise errors.QuotaExceeded(
+                "gateway.binding.too_many",
+                f"A service has at most {most} bindings ([broker] max_bindings).",
+            )
+        connection.execute(_bindings.insert(), self._binding_row(binding))
+
     def delete_binding(self, binding: Binding) -> None:
-        """Has it deleted; one that has failed is gone at once."""
+        """Has it deleted; one that has failed is gone at once. Raises Conflict where it is in use."""
         with self._database.write() as connection:
+            self._check_unused(connection, binding.service_id, binding.id)
             failed = _bindings.delete().where(_one(binding), _bindings.c.status == Status.FAILED)
             if not connection.execute(failed).rowcount:
                 connection.execute(

@@ -53,3 +53,18 @@ bindings = sa.Table(
     sa.Column("platform", sa.JSON(none_as_null=True)),
     sa.Column("created_at", sa.Double, nullable=False),
 )
+rotations = sa.Table(
+    "rotations",
+    metadata,
+    sa.Column(
+        "service_id", sa.String(16), sa.ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("successor", sa.String(8), nullable=False),
+    sa.Column("replaces", sa.JSON, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False, index=True),
+    sa.Column("fault", sa.JSON(none_as_null=True)),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("updated_at", sa.Double, nullable=False),
+)

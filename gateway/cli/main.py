@@ -40,6 +40,7 @@ COMMANDS = {
     "service create": "gateway.cli.services:CreateService",
     "service update": "gateway.cli.services:UpdateService",
     "service delete": "gateway.cli.services:DeleteService",
+    "service rotate": "gateway.cli.services:RotateService",
     "service binding list": "gateway.cli.services:ListBindings",
     "service binding show": "gateway.cli.services:ShowBinding",
     "service binding create": "gateway.cli.services:CreateBinding",

@@ -1,6 +1,10 @@
 """service: databases of the project's own, and their logins."""
 
-from gateway.cli.command import Column, Command, List, Show, add_yes, fields, rows
+import time
+
+from gateway.cli.command import Column, Command, CommandError, List, Show, add_wait, add_yes, fields, rows
+
+_POLL = 1.0  # seconds
 
 _COLUMNS: tuple[Column, ...] = (
     ("Name", lambda service: service["name"]),
@@ -78,6 +82,38 @@ class UpdateService(_OfService, Show):
 
     def take_action(self, parsed_args):
         return _shown(self.gateway.update_service(parsed_args.service, parsed_args.plan))
+
+
+class RotateService(_OfService, Command):
+    """Have new credentials in place of a service's; deployments that bind it are deployed anew with them"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        add_wait(parser, default=True, what="wait until everything runs with them and the old ones are gone")
+        return parser
+
+    def take_action(self, parsed_args):
+        service = self.gateway.rotate_service(parsed_args.service)
+        told = None
+        while service["rotation"]["status"] == "running" and parsed_args.wait:
+            if (now := _behind(service)) != told:
+                self.say(now)
+                told = now
+            time.sleep(_POLL)
+            service = self.gateway.service(parsed_args.service)
+        rotation = service["rotation"]
+        if rotation["status"] == "failed":
+            raise CommandError(rotation["fault"]["message"])
+        is_over = rotation["status"] == "succeeded"
+        has = "has" if is_over else "gets"
+        self.say(f"{service['name']} {has} new credentials: binding {rotation['successor']}.")
+
+
+def _behind(service: dict) -> str:
+    successor = service["rotation"]["successor"]
+    left = [each for each in service["deployments"] if each["binding"] != successor]
+    names = ", ".join(dict.fromkeys(f"{each['service']} ({each['status']})" for each in left))
+    return f"With the old credentials: {names or 'nothing'}."
 
 
 def _said(what: str, gone: bool) -> str:

@@ -46,6 +46,11 @@ class Services(Http):
         """False while it is being deleted."""
         return self._call("DELETE", url_path("/v1/services", name)).status_code == 204
 
+    def rotate_service(self, name: str) -> dict:
+        """New credentials in place of those that it has, and deployments that bind it get them; "rotation" of
+        ``service`` says how far that is."""
+        return self._json("POST", url_path("/v1/services", name, "rotate"), json={})["service"]
+
     def bindings(self, service: str) -> list[dict]:
         """Without credentials, in the order in which they were made."""
         return list(self._pages(url_path("/v1/services", service, "bindings"), "bindings"))

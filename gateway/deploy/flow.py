@@ -3,10 +3,13 @@
 The factory is found by its name when a flow is resumed: keep it importable.
 """
 
+import dataclasses
+import time
+
 from taskflow.patterns import linear_flow, unordered_flow
 
-from gateway.deploy import steps
-from gateway.deploy.model import Step, StepState
+from gateway.deploy import plan, steps
+from gateway.deploy.model import Deployment, Release, Status, Step, StepState, Target
 
 Batches = list[list[int]]
 
@@ -67,3 +70,20 @@ def planned_steps(
     names += [(each.step, number) for batch in batches for number in batch for each in (*_PREPARE, *_SWITCH)]
     names += [(name, number) for number in removed for name in REMOVAL]
     return tuple(Step(name, number, StepState.PENDING) for name, number in names)
+
+
+def next_of(
+    live: Deployment, release: Release, targets: tuple[Target, ...], request_id: str, trust_id: str | None
+) -> Deployment:
+    """``live`` as it is to become, for ``DeploymentStore.begin``."""
+    return dataclasses.replace(
+        live,
+        request_id=request_id,
+        trust_id=trust_id,
+        release=release,
+        before=live.release,
+        status=Status.PENDING,
+        updated_at=time.time(),
+        steps=planned_steps(**plan.shape(release.spec, targets)),
+        targets=targets,
+    )

@@ -16,8 +16,8 @@ from oslo_log import log
 from gateway import errors, periodic
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
-from gateway.deploy import flow, plan
-from gateway.deploy.model import Aim, Deployment, Heal, Status, Target
+from gateway.deploy import flow
+from gateway.deploy.model import Aim, Deployment, Heal, Target
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.model import Instance
 from gateway.registry.model import Status as Health
@@ -98,15 +98,8 @@ class Healer:
             dataclasses.replace(t, aim=Aim.REPLACE if t.number == dead.number else Aim.KEEP)
             for t in deployment.targets
         )
-        replacing = dataclasses.replace(
-            deployment,
-            request_id=oslo_context.generate_request_id(),
-            before=deployment.release,
-            status=Status.PENDING,
-            updated_at=time.time(),
-            steps=flow.planned_steps(**plan.shape(deployment.spec, targets)),
-            targets=targets,
-        )
+        request_id = oslo_context.generate_request_id()
+        replacing = flow.next_of(deployment, deployment.release, targets, request_id, deployment.trust_id)
         if self._store.begin(replacing, secrets=None):
             said = f"server {dead.server_name} is {status}: it gets another one in its place"
             LOG.info("Deployment %s: %s (%s)", deployment.id, said, replacing.request_id)

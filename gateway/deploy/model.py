@@ -102,6 +102,17 @@ class Heal:
 
 
 @dataclasses.dataclass(frozen=True)
+class Bound:
+    """A service of the broker's whose credentials are in the environment, their names after ``prefix``, and
+    the binding that they are of."""
+
+    service: str  # its name
+    prefix: str
+    service_id: str
+    binding_id: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Spec:
     """The wish, with the API's names, and ids for things. What is secret is not in it: the store keeps that
     sealed; ``secrets`` are their names."""
@@ -124,6 +135,7 @@ class Spec:
     secrets: tuple[str, ...] = ()
     update: Update = Update()
     heal: Heal | None = None
+    bind: tuple[Bound, ...] = ()
 
     @classmethod
     def from_dict(cls, kept: dict) -> "Spec":
@@ -137,6 +149,7 @@ class Spec:
             "health": Check.from_dict(kept["health"]),
             "update": Update(**kept.get("update", {})),
             "heal": Heal(**kept["heal"]) if kept.get("heal") else None,
+            "bind": tuple(Bound(**each) for each in kept.get("bind", ())),
         }
         return cls(**{**_tupled(kept), **parts})
 
@@ -160,6 +173,14 @@ class Release:
     request_id: str  # of the call that asked for it
     state: ReleaseState
     created_at: float
+
+    @classmethod
+    def wanted(
+        cls, number: int, spec: Spec, user_id: str, request_id: str, now: float, folder: str | None = None
+    ) -> "Release":
+        """``folder``: where it is on the servers already."""
+        folder = folder or f"{spec.version}-{number}"
+        return cls(number, folder, spec, user_id, request_id, ReleaseState.DEPLOYING, now)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -108,14 +108,12 @@ exec 3<&-
 
 #: Of the commands that change the same service one runs at a time: what a killed gateway or a cancel has left
 #: behind ends first. The lock is every process's of the command, and ends with the last of them. Root alone
-#: can take it. It goes with the service: who has waited for one that is gone waits for the next.
+#: can take it.
 _ALONE = """
 test -d "${0%/*}" || mkdir -p "${0%/*}"
-until test /proc/self/fd/9 -ef "$0"; do
-  (umask 077; : >>"$0")
-  exec 9>>"$0"
-  flock 9
-done
+(umask 077; : >>"$0")
+exec 9>>"$0"
+flock 9
 """
 
 

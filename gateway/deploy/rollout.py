@@ -27,7 +27,7 @@ def upload(work: Work, number: int, release: Release) -> str:
         artifact = work.store.artifact(spec.artifact, work.deployment.project_id)
         path = work.store.artifact_path(artifact.id)
         work.run("upload", number, recipe.unpack(layout, artifact.sha256, keep_files, timeout), path)
-    secrets = work.secrets(release)["env"]
+    secrets = work.secret_environment(release)
     work.run("upload", number, recipe.place(layout, spec, secrets, user, timeout))
     return layout.release
 
@@ -108,9 +108,11 @@ def _instance(work: Work, number: int) -> Instance | None:
 
 
 def _others_serve(work: Work, instance: Instance) -> bool:
-    """Clients are sent to others, too."""
+    """Clients are sent to others, too: also to one that has just failed a check, but is not critical."""
     return any(
-        other.key != instance.key and other.weight and (other.is_in_service or other.is_shaky)
+        other.key != instance.key
+        and other.weight
+        and (other.is_in_service or other.health.status is Status.WARNING)
         for other in work.registry.of_deployment(work.id)
     )
 

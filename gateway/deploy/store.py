@@ -5,13 +5,13 @@ import dataclasses
 import json
 import pathlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
 
 from gateway import errors
 from gateway.db import Database
-from gateway.deploy import log
+from gateway.deploy import bound, log
 from gateway.deploy.access import Accesses
 from gateway.deploy.artifacts import Artifacts
 from gateway.deploy.model import (
@@ -44,12 +44,20 @@ _KEY_LIFETIME = 86400.0  # seconds in which an Idempotency-Key means the same ca
 
 
 class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
-    """Safe to share between threads; every method is one transaction."""
+    """Safe to share between threads; every method is one transaction. ``hold``, of a service and a binding,
+    is called in that which stores a release: what it binds stays until the end, or is gone (Conflict)."""
 
-    def __init__(self, database: Database, vault: Vault, artifact_folder: pathlib.Path):
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        artifact_folder: pathlib.Path,
+        hold: Callable[[sa.Connection, str, str], None] = lambda connection, service_id, binding_id: None,
+    ):
         self._database = database
         self._vault = vault
         self._artifact_folder = artifact_folder
+        self._hold = hold
 
     # What is asked for
 
@@ -116,7 +124,10 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
         """The release, if it is a new one, the steps, the targets that are new and the aims of the others."""
         if secrets is not None:
             row = dataclasses.asdict(deployment.release) | {"secrets": self._vault.seal(json.dumps(secrets))}
+            for each in deployment.spec.bind:
+                self._hold(connection, each.service_id, each.binding_id)
             connection.execute(releases.insert(), {"deployment_id": deployment.id, **row})
+            bound.insert(connection, deployment.id, deployment.release.number, deployment.spec.bind)
         connection.execute(
             steps.insert(),
             [
@@ -203,6 +214,11 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
                 query = query.where(order < sa.tuple_(sa.literal(at), sa.literal(marker)))
             rows = connection.execute(query.limit(limit)).mappings()
             return [_deployment(row, read_release(row, "_")) for row in rows]
+
+    def uses(self, service_id: str) -> list[bound.Use]:
+        """Of a service of the broker's."""
+        with self._database.read() as connection:
+            return bound.uses(connection, service_id)
 
     def every_deployment(self, project_id: str | None = None) -> list[Deployment]:
         """Of all projects or one, newest first, without steps and targets: the operator asks."""

@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 import threading
 import time
+import urllib.parse
 from collections.abc import Callable
 
 from oslo_config import cfg
@@ -60,7 +61,8 @@ class Work:
             for release in (self.release, self.before)
             if release
         }
-        known = {value for secrets in self._secrets.values() for value in secrets["env"].values()}
+        known = {value for each in self._secrets.values() for value in _environment(each).values()}
+        known |= {password for value in known if (password := _password_in(value))}
         hidden = (value for value in known if len(value) >= _MASKED_FROM)
         self.hidden = sorted(hidden, key=len, reverse=True)  # one may be a part of another
         self._sessions = sessions
@@ -89,6 +91,9 @@ class Work:
 
     def secrets(self, release: Release) -> dict:
         return self._secrets[release.number]
+
+    def secret_environment(self, release: Release) -> dict[str, str]:
+        return _environment(self.secrets(release))
 
     def kept_folders(self) -> tuple[str, ...]:
         """Of the releases that may be gone back to: they stay on the servers."""
@@ -303,6 +308,18 @@ class Work:
             self._sessions.delete_trust(trust_id)
         if retired:
             self.store.forget_retired_trusts(self.id)
+
+
+def _environment(secrets: dict) -> dict[str, str]:
+    return secrets["env"] | secrets.get("bound", {})
+
+
+def _password_in(value: str) -> str | None:
+    """That of a URL: a service may print it by itself."""
+    try:
+        return urllib.parse.urlsplit(value).password
+    except ValueError:
+        return None
 
 
 class _Printed:

@@ -108,10 +108,13 @@ def matching(service_type: ServiceType, query: Query) -> Mapping[int, int]:
     if query != Query():
         weights = {o: weight for o, weight in weights.items() if query.matches(instances[o])}
     return weights or {
-        o: each.weight
-        for o, each in instances.items()
-        if each.is_shaky and each.weight > 0 and query.matches(each)
+        o: each.weight for o, each in instances.items() if _is_shaky(each) and query.matches(each)
     }
+
+
+def _is_shaky(instance: Instance) -> bool:
+    health = instance.health
+    return health.status is Status.WARNING and health.streak < 0 and instance.weight > 0
 
 
 class Chooser:

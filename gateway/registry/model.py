@@ -173,12 +173,6 @@ class Instance:
         return self.health.status is Status.PASSING or self.health.held
 
     @property
-    def is_shaky(self) -> bool:
-        """Whether it may be the best, if it has a weight, while none is in service: it has just failed a
-        check, and is not critical. One that only waits for its first check is not."""
-        return self.health.status is Status.WARNING and self.health.streak < 0
-
-    @property
     def url(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.proto}://{host}:{self.port}"

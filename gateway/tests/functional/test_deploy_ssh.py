@@ -357,50 +357,24 @@ def _run_quietly(connection, command, stdin=None):
 def test_a_command_waits_for_what_a_killed_gateway_has_left(sshd, connection, conf, tmp_path):
     """An artifact that is being unpacked is not held by the connection: here one that comes very slowly."""
     layout = recipe.Layout(str(tmp_path), "hello", "1")
-    with _unpacking(sshd, conf, layout, "0" * 64):
-        prepare = _preparing(connection, layout)
-        _until(lambda: _running("flock", "9"))
-        assert not (tmp_path / "hello/releases").exists()
-    prepare.join(20)
-    assert (tmp_path / "hello/releases/1").is_dir()
-
-
-def test_who_has_waited_for_a_service_that_is_gone_waits_for_the_next(sshd, connection, conf, tmp_path):
-    layout = recipe.Layout(str(tmp_path), "hello", "1")
-    with contextlib.ExitStack() as next_one:
-        with _unpacking(sshd, conf, layout, "0" * 64):
-            prepare = _preparing(connection, layout)
-            _until(lambda: _running("flock", "9"))
-            pathlib.Path(layout.lock).unlink()  # as the service's removal ends
-            next_one.enter_context(_unpacking(sshd, conf, layout, "1" * 64))
-        time.sleep(1)
-        assert prepare.is_alive()
-        assert not (tmp_path / "hello/releases").exists()
-    prepare.join(20)
-    assert (tmp_path / "hello/releases/1").is_dir()
-
-
-@contextlib.contextmanager
-def _unpacking(sshd, conf, layout, sha256):
-    """Until the end of the block, where its connection is lost."""
-    command = dataclasses.replace(recipe.unpack(layout, sha256, 5, 60), root=False)
+    unpack = dataclasses.replace(recipe.unpack(layout, "0" * 64, 5, 60), root=False)
+    prepare = dataclasses.replace(recipe.prepare(layout, USER, (), 60), root=False)
     killed = ssh.connect(login(sshd), conf)
     reader, writer = os.pipe()
-    thread = threading.Thread(target=_run_quietly, args=(killed, command, os.fdopen(reader, "rb")))
-    thread.start()
-    _until(lambda: pathlib.Path(f"{layout.artifacts}/{sha256}.tar.gz.part").exists())
-    yield
+    first = threading.Thread(target=_run_quietly, args=(killed, unpack, os.fdopen(reader, "rb")))
+    second = threading.Thread(target=_run_quietly, args=(connection, prepare))
+    first.start()
+    _until(lambda: (tmp_path / f"hello/artifacts/{'0' * 64}.tar.gz.part").exists())
+    second.start()
+    _until(lambda: _running("flock", "9"))
+    assert not (tmp_path / "hello/releases").exists()
     killed.close()
     os.close(writer)
-    thread.join(20)
-    assert not thread.is_alive()
-
-
-def _preparing(connection, layout) -> threading.Thread:
-    command = dataclasses.replace(recipe.prepare(layout, USER, (), 60), root=False)
-    thread = threading.Thread(target=_run_quietly, args=(connection, command))
-    thread.start()
-    return thread
+    second.join(20)
+    assert not second.is_alive()
+    assert (tmp_path / "hello/releases/1").is_dir()
+    first.join(20)
+    assert not first.is_alive()
 
 
 def test_what_was_left_in_the_background_on_purpose_stays(connection, setup):
