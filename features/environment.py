@@ -41,7 +41,12 @@ def _json(text):
     return text
 
 
-register_type(Who=_who, Json=_json)  # before the steps are loaded
+@with_pattern("gateway|openstack")
+def _program(text):
+    return text
+
+
+register_type(Who=_who, Json=_json, Program=_program)  # before the steps are loaded
 
 _FEATURES = pathlib.Path(__file__).parent
 _GONE_IN = "120"  # seconds in which Nova and Neutron must have deleted what was deleted; behave -D gone_in=…

@@ -145,13 +145,13 @@ Feature: The command line
     Examples:
       | arguments                                                                       | code | says                     |
       | server create x --flavor nope --image {image} --network {network}               | 1    | nope                     |
-      | server show no-such-server                                                      | 1    | gateway.server.not_found |
-      | deployment show no-such                                                         | 1    | no-such                  |
+      | server show no-such-server                                                      | 3    | gateway.server.not_found |
+      | deployment show no-such                                                         | 3    | no-such                  |
       | deploy /no/such/file.yaml                                                       | 1    | /no/such/file.yaml       |
-      | deployment cancel no-such                                                       | 1    | no-such                  |
-      | deployment rollback no-such                                                     | 1    | no-such                  |
-      | registry best nobody                                                            | 1    | nobody                   |
-      | --gateway-url http://127.0.0.1:9 flavor list                                    | 1    | 127.0.0.1:9              |
+      | deployment cancel no-such                                                       | 3    | no-such                  |
+      | deployment rollback no-such                                                     | 3    | no-such                  |
+      | registry best nobody                                                            | 3    | nobody                   |
+      | --gateway-url http://127.0.0.1:9 flavor list                                    | 5    | 127.0.0.1:9              |
       | --os-cloud no-such-cloud flavor list                                            | 1    | no-such-cloud            |
 
   Scenario: Wrong usage

@@ -12,10 +12,14 @@ import yaml
 from behave import given, then, when
 from harness import terminal
 from harness.names import filled
-from harness.running import GATEWAY, environment
+from harness.running import GATEWAY, Watched, environment
 
 _EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "hello"
 _TIMEOUT = 420
+
+
+def _command(context, program, arguments):
+    return [str(GATEWAY.with_name(program)), *shlex.split(filled(arguments, context.names))]
 
 
 @given("the command line may make things")
@@ -49,9 +53,9 @@ def _change(context, fields):
     path.write_text(yaml.safe_dump(wish))
 
 
-@when("I run gateway {arguments}")
-def step_run(context, arguments):
-    command = [str(GATEWAY), *shlex.split(filled(arguments, context.names))]
+@when("I run {program:Program} {arguments}")
+def step_run(context, program, arguments):
+    command = _command(context, program, arguments)
     context.ran = subprocess.run(
         command,
         env=environment(context),
@@ -79,6 +83,23 @@ def step_interrupt(context, arguments, text):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=_TIMEOUT)
     context.ran = subprocess.CompletedProcess(command, process.returncode, printed + out, err)
+
+
+@given('gateway {arguments} runs, and has printed "{text}"')
+def step_runs(context, arguments, text):
+    context.running = Watched(_command(context, "gateway", arguments), environment(context))
+    context.add_cleanup(context.running.close)
+    context.running.wait_for(text)
+
+
+@then('soon it has printed "{text}"')
+def step_has_printed(context, text):
+    context.running.wait_for(filled(text, context.names))
+
+
+@when("I press Ctrl-C there")
+def step_interrupt_running(context):
+    context.ran = context.running.interrupt()
 
 
 @when("on a terminal of {width:d} columns I run gateway {arguments}")

@@ -1,8 +1,10 @@
 """What every command shares: the client, one-line errors, rows out of the API's dicts."""
 
 import argparse
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -12,7 +14,15 @@ from gateway.client import ApiError, Gateway
 
 
 class CommandError(Exception):
-    """The command cannot go on; the message is for the user."""
+    """The command cannot go on; the message is for the user, ``exit_code`` for scripts."""
+
+    def __init__(self, message: str, exit_code: int = 1):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+#: What scripts may tell from 1, refused or failed.
+NOT_FOUND, TIMED_OUT, AWAY = 3, 4, 5
 
 
 class Connected:
@@ -22,7 +32,17 @@ class Connected:
 
     @property
     def gateway(self) -> Gateway:
-        return self.app.gateway
+        return self.app.client_manager.gateway
+
+    @property
+    def program(self) -> str:
+        """What hints begin a command with: it may be OpenStackClient that runs this."""
+        return self.app.NAME if self.app.NAME == "gateway" else f"{self.app.NAME} gateway"
+
+    @property
+    def verbosity(self) -> int:
+        """How many -v were given."""
+        return self.app.options.verbose_level - self.app.DEFAULT_VERBOSE_LEVEL
 
     def get_epilog(self) -> str:
         return ""  # cliff would walk all installed packages to name ours
@@ -31,7 +51,7 @@ class Connected:
         try:
             return super().run(parsed_args)  # type: ignore[misc]
         except ApiError as error:
-            raise CommandError(described(error)) from error
+            raise CommandError(described(error), exit_code(error)) from error
 
     def say(self, text: str = "") -> None:
         print(text, file=self.app.stdout, flush=True)
@@ -39,13 +59,35 @@ class Connected:
     def warn(self, text: str) -> None:
         print(text, file=self.app.stderr, flush=True)
 
-    def confirmed(self, question: str, parsed_args: argparse.Namespace) -> bool:
-        """Asks where someone can answer; a script has decided already."""
-        if parsed_args.yes or not (self.app.stdin.isatty() and self.app.stdout.isatty()):
-            return True
-        self.app.stdout.write(f"{question} [y/N] ")
+    @contextlib.contextmanager
+    def limited(self, longest: float | None, otherwise: str) -> Iterator[None]:
+        """Raises CommandError, which says ``otherwise``, after so many seconds."""
+        try:
+            with time_limit(longest):
+                yield
+        except TimeUp:
+            raise CommandError(f"{otherwise} after {longest:g} s.", TIMED_OUT) from None
+
+    @property
+    def is_on_terminal(self) -> bool:
+        """Whether someone can be asked."""
+        return self.app.stdin.isatty() and self.app.stdout.isatty()
+
+    def ask(self, question: str) -> str:
+        """Raises CommandError where the answer is the end of input."""
+        self.app.stdout.write(question)
         self.app.stdout.flush()
-        return self.app.stdin.readline().strip().lower() in ("y", "yes")
+        line = self.app.stdin.readline()
+        if not line:
+            raise CommandError("Nothing was done.")
+        return line.strip()
+
+    def confirm(self, question: str, parsed_args: argparse.Namespace) -> None:
+        """Asks where someone can answer; a script has decided already. Raises CommandError for a no."""
+        if parsed_args.yes or not self.is_on_terminal:
+            return
+        if self.ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
+            raise CommandError("Nothing was done.")
 
 
 class Command(Connected, command.Command):
@@ -64,6 +106,10 @@ _HINTS = {
     "client.no_endpoint": "Give --gateway-url or set GATEWAY_URL.",
     "client.unauthorized": "Check OS_CLOUD or the OS_… variables.",
 }
+
+
+def exit_code(error: ApiError) -> int:
+    return AWAY if error.is_away else NOT_FOUND if error.status == 404 else 1
 
 
 def described(error: ApiError) -> str:
@@ -97,6 +143,10 @@ class Lines(Formatted):
         super().__init__(value, lambda items: "\n".join(line(each) for each in items or ()))
 
 
+def as_yaml(value: dict) -> Formatted:
+    return Formatted(value, _yaml)
+
+
 def _yaml(value: dict) -> str:
     """Without what is empty."""
     told = {name: each for name, each in value.items() if each not in (None, "", [], {})}
@@ -124,7 +174,7 @@ def fields(item: dict, special: dict[str, Callable[[Any], Any]] | None = None) -
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return Formatted(value, _yaml)
+        return as_yaml(value)
     if isinstance(value, list):
         return Lines(value, _word)
     return value
@@ -146,10 +196,39 @@ def seconds(text: str) -> float:
     return value
 
 
+class TimeUp(Exception):
+    """The end of a ``time_limit``."""
+
+
+@contextlib.contextmanager
+def time_limit(longest: float | None) -> Iterator[None]:
+    """Raises TimeUp in it after so many seconds."""
+
+    def ring(*_):
+        raise TimeUp
+
+    if longest is None:
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, longest)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def add_wait(parser: argparse.ArgumentParser, *, default: bool, what: str) -> None:
     parser.add_argument(
         "--wait",
         action=argparse.BooleanOptionalAction,
         default=default,
         help=f"{what} (default: {'yes' if default else 'no'})",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=seconds,
+        help="longest time to wait (for ever); what was begun goes on then, and the exit code is 4",
     )

@@ -71,7 +71,7 @@ class Deploy(Watching):
         self._say_next(
             deployment,
             f"curl {deployment['instances'][0]['url']}/",
-            f"gateway registry best {deployment['service']}",
+            f"{self.program} registry best {deployment['service']}",
         )
 
     def _say_next(self, deployment: dict, *commands: str) -> None:
@@ -79,7 +79,8 @@ class Deploy(Watching):
         if any(each["state"] == "old" for each in deployment.get("releases", ())):
             verbs.insert(2, "rollback")
         self.say("Try next:")
-        for command in (*commands, *(f"gateway deployment {verb} {deployment['id'][:8]}" for verb in verbs)):
+        more = (f"{self.program} deployment {verb} {deployment['id'][:8]}" for verb in verbs)
+        for command in (*commands, *more):
             self.say(f"  {command}")
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from gateway.cli import texts
 from gateway.cli.command import (
+    NOT_FOUND,
     Column,
     Command,
     CommandError,
@@ -34,7 +35,9 @@ def find(gateway: Gateway, name: str) -> dict:
         # Of a failed one nothing is left: it only counts where there is no other.
         found = [each for each in named if each["status"] != "failed"] or named
     if not found:
-        raise CommandError(f"There is no deployment {name!r}. See: gateway deployment list")
+        raise CommandError(
+            f"There is no deployment {name!r}; `deployment list` shows those there are.", NOT_FOUND
+        )
     if len(found) > 1:
         which = ", ".join(f"{each['id'][:8]} ({each['service']}, {each['status']})" for each in found)
         raise CommandError(f"{name!r} may be any of {which}: give more of the id.")
@@ -145,7 +148,7 @@ class CancelDeployment(Watching):
         found = find(self.gateway, parsed_args.deployment)
         deployment = self.gateway.cancel_deployment(found["id"])
         if not parsed_args.wait:
-            where = f"see: gateway deployment show {found['id'][:8]}"
+            where = f"see: {self.program} deployment show {found['id'][:8]}"
             self.say(f"{texts.title(found)} is being taken back; {where}")
             return 0
         ended = self.watched(deployment, parsed_args)
@@ -172,7 +175,7 @@ class RollBackDeployment(Watching):
         deployment = self.gateway.roll_back_deployment(found["id"], parsed_args.release)
         self.say(f"Going back: {texts.change(deployment)}")
         if not parsed_args.wait:
-            self.say(f"See: gateway deployment show {found['id'][:8]}")
+            self.say(f"See: {self.program} deployment show {found['id'][:8]}")
             return 0
         ended = self.watched(deployment, parsed_args)
         self.check_success(ended)
@@ -193,11 +196,11 @@ class DeleteDeployment(Command):
     def take_action(self, parsed_args):
         found = find(self.gateway, parsed_args.deployment)
         question = f"Undeploy {texts.title(found)} ({found['id'][:8]}) and delete the servers that it booted?"
-        if not self.confirmed(question, parsed_args):
-            return 1
+        self.confirm(question, parsed_args)
         self.gateway.delete_deployment(found["id"])
         if parsed_args.wait:
-            self._wait_until_gone(found["id"])
+            with self.limited(parsed_args.timeout, f"{texts.title(found)} is still there"):
+                self._wait_until_gone(found["id"])
         self.say(f"{texts.title(found)} is {'gone' if parsed_args.wait else 'being undeployed'}.")
         return 0
 

@@ -59,6 +59,40 @@ class ListNetworks(List):
         return rows(self.gateway.networks(), _NETWORK)
 
 
+def _flavor_text(flavor: dict) -> str:
+    return f"{flavor['vcpus']} VCPUs, {flavor['ram']} MiB, {flavor['disk']} GiB"
+
+
+def _image_text(image: dict) -> str:
+    return f"{image['status']}, log in as {image.get('login_user') or 'unknown'}"
+
+
+def _network_text(network: dict) -> str:
+    cidrs = ", ".join(subnet["cidr"] for subnet in network["subnets"]) or "no subnets"
+    return f"{'external, ' if network['external'] else ''}{cidrs}"
+
+
+#: Each kind of what a server is made of: its name, where an answer has it, and what matters of it in words.
+KINDS = (
+    ("flavor", "flavors", _flavor_text),
+    ("image", "images", _image_text),
+    ("network", "networks", _network_text),
+)
+
+
+class ListLaunchOptions(List):
+    """List flavors, images and networks at once"""
+
+    def take_action(self, parsed_args):
+        options = self.gateway.launch_options()
+        found = [
+            [kind, each["id"], each["name"], text(each)]
+            for kind, many, text in KINDS
+            for each in options[many]
+        ]
+        return ["Kind", "ID", "Name", "Details"], found
+
+
 class _ShowNamed(Show):
     noun = ""
 

@@ -1,4 +1,8 @@
-"""The command ``gateway``. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+"""The command ``gateway``.
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 there is no such thing; 4 --timeout is over, what
+was begun goes on; 5 nobody answers now (no connection, 502, 503, 504): try again; 130 interrupted.
+"""
 
 import importlib.metadata
 import logging
@@ -9,52 +13,7 @@ from collections.abc import Sequence
 from cliff import app, commandmanager
 
 from gateway.cli.command import seconds
-
-#: Loaded only when asked for. A table rather than entry points: it stays true in a checkout that moved on.
-COMMANDS = {
-    "flavor list": "gateway.cli.launch_options:ListFlavors",
-    "flavor show": "gateway.cli.launch_options:ShowFlavor",
-    "image list": "gateway.cli.launch_options:ListImages",
-    "image show": "gateway.cli.launch_options:ShowImage",
-    "network list": "gateway.cli.launch_options:ListNetworks",
-    "network show": "gateway.cli.launch_options:ShowNetwork",
-    "server create": "gateway.cli.servers:CreateServer",
-    "server list": "gateway.cli.servers:ListServers",
-    "server show": "gateway.cli.servers:ShowServer",
-    "server delete": "gateway.cli.servers:DeleteServer",
-    "deploy": "gateway.cli.deploy:Deploy",
-    "deployment list": "gateway.cli.deployments:ListDeployments",
-    "deployment show": "gateway.cli.deployments:ShowDeployment",
-    "deployment log": "gateway.cli.deployments:ShowLog",
-    "deployment cancel": "gateway.cli.deployments:CancelDeployment",
-    "deployment rollback": "gateway.cli.deployments:RollBackDeployment",
-    "deployment delete": "gateway.cli.deployments:DeleteDeployment",
-    "artifact create": "gateway.cli.artifacts:CreateArtifact",
-    "provider list": "gateway.cli.providers:ListProviders",
-    "provider show": "gateway.cli.providers:ShowProvider",
-    "provider create": "gateway.cli.providers:CreateProvider",
-    "provider update": "gateway.cli.providers:UpdateProvider",
-    "provider delete": "gateway.cli.providers:DeleteProvider",
-    "service list": "gateway.cli.services:ListServices",
-    "service show": "gateway.cli.services:ShowService",
-    "service create": "gateway.cli.services:CreateService",
-    "service update": "gateway.cli.services:UpdateService",
-    "service delete": "gateway.cli.services:DeleteService",
-    "service rotate": "gateway.cli.services:RotateService",
-    "service binding list": "gateway.cli.services:ListBindings",
-    "service binding show": "gateway.cli.services:ShowBinding",
-    "service binding create": "gateway.cli.services:CreateBinding",
-    "service binding delete": "gateway.cli.services:DeleteBinding",
-    "registry list": "gateway.cli.registry:ListInstances",
-    "registry show": "gateway.cli.registry:ShowInstance",
-    "registry best": "gateway.cli.registry:ShowBest",
-    "registry register": "gateway.cli.registry:Register",
-    "registry update": "gateway.cli.registry:UpdateInstance",
-    "registry remove": "gateway.cli.registry:RemoveInstance",
-    "registry maintenance on": "gateway.cli.registry:MaintenanceOn",
-    "registry maintenance off": "gateway.cli.registry:MaintenanceOff",
-    "registry types": "gateway.cli.registry:ListTypes",
-}
+from gateway.cli.commands import COMMANDS
 
 
 class Commands(commandmanager.CommandManager):
@@ -75,6 +34,7 @@ class Shell(app.App):
         what = "From flavor, image and network to a running, health-checked, discoverable service."
         super().__init__(what, version, Commands(), deferred_help=True)
         self._gateway = None
+        self._exit_code = 0
 
     def build_option_parser(self, description, version, argparse_kwargs=None):
         from gateway.cli import clouds
@@ -112,6 +72,18 @@ class Shell(app.App):
         # cliff would open a prompt of its own, which needs more packages.
         if not argv:
             self.options.deferred_help = True
+
+    def clean_up(self, cmd, result, err) -> None:
+        self._exit_code = getattr(err, "exit_code", result)
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        result = super().run_subcommand(argv)
+        return self._exit_code or result
+
+    @property
+    def client_manager(self):
+        """As in OpenStackClient, which runs the same commands."""
+        return self
 
     @property
     def gateway(self):

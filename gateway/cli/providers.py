@@ -149,8 +149,7 @@ class DeleteProvider(Command):
 
     def take_action(self, parsed_args):
         what = "with all services" if parsed_args.force else "which have no services"
-        if not self.confirmed(f"Delete {', '.join(parsed_args.providers)}, {what}?", parsed_args):
-            return
+        self.confirm(f"Delete {', '.join(parsed_args.providers)}, {what}?", parsed_args)
         for name in parsed_args.providers:
             gone = self.gateway.delete_provider(name, parsed_args.force)
             self.say(f"{name} is deleted." if gone else f"{name} goes with the last of its services.")

@@ -4,7 +4,7 @@ import argparse
 
 from cliff import columns
 
-from gateway.cli.command import Column, Command, Lines, List, Show, add_yes, fields, rows
+from gateway.cli.command import Column, Command, Lines, List, Show, add_yes, as_yaml, fields, rows
 
 
 def url(instance: dict) -> str:
@@ -43,6 +43,27 @@ class ListTypes(List):
         return ["Type"], [[name] for name in self.gateway.service_types()]
 
 
+class ShowType(List):
+    """List the instances of one type; one that nobody has ever registered is an error"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("type", metavar="TYPE", help="service type")
+        return parser
+
+    def take_action(self, parsed_args):
+        return rows(self.gateway.instances(parsed_args.type), _COLUMNS)
+
+
+class ListTargets(List):
+    """List what Prometheus is told to scrape (http_sd)"""
+
+    def take_action(self, parsed_args):
+        targets = self.gateway.prometheus_targets()
+        found = [(", ".join(each["targets"]), each["labels"]) for each in targets]
+        return ["Targets", "Labels"], [[where, as_yaml(labels)] for where, labels in found]
+
+
 _STATUSES = ("passing", "warning", "critical", "maintenance")
 
 
@@ -78,7 +99,7 @@ class ListInstances(List):
         return rows(found, _COLUMNS)
 
 
-class _OfInstance:
+class OfInstance:
     """A command about one instance."""
 
     def get_parser(self, prog_name):
@@ -87,11 +108,19 @@ class _OfInstance:
         return parser
 
 
-class ShowInstance(_OfInstance, Show):
-    """Show an instance"""
+class ShowInstance(OfInstance, Show):
+    """Show an instance: hello-0, or hello 0"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("number", metavar="NUMBER", nargs="?", type=int, help="where INSTANCE is a type")
+        return parser
 
     def take_action(self, parsed_args):
-        return _instance(self.gateway.instance(parsed_args.instance))
+        name, number = parsed_args.instance, parsed_args.number
+        if number is None:
+            return _instance(self.gateway.instance(name))
+        return _instance(self.gateway.instance_by_index(name, number))
 
 
 def _why(verdict: dict) -> str:
@@ -165,7 +194,7 @@ class Register(Command):
         self.say(f"{self.gateway.register(wanted)['instance']} is registered.")
 
 
-class UpdateInstance(_OfInstance, Command):
+class UpdateInstance(OfInstance, Command):
     """Change an instance: only what is given"""
 
     def get_parser(self, prog_name):
@@ -178,6 +207,22 @@ class UpdateInstance(_OfInstance, Command):
     def take_action(self, parsed_args):
         changes = _given(parsed_args, "host", "port")
         self.say(_said(self.gateway.update_instance(parsed_args.instance, changes)))
+
+
+class ReplaceInstance(OfInstance, Command):
+    """Change an instance as a whole: what is not given is as in a new one"""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument("host", metavar="ADDRESS", help="where it listens")
+        parser.add_argument("port", **_PORT)
+        _add_options(parser)
+        return parser
+
+    def take_action(self, parsed_args):
+        type_ = parsed_args.instance.rpartition("-")[0]
+        wanted = {"proto": "http", "type": type_, **_given(parsed_args, "host", "port")}
+        self.say(_said(self.gateway.replace_instance(parsed_args.instance, wanted)))
 
 
 def _said(answer: dict) -> str:
@@ -194,13 +239,12 @@ class RemoveInstance(Command):
         return parser
 
     def take_action(self, parsed_args):
-        if not self.confirmed(f"Remove {', '.join(parsed_args.instances)}?", parsed_args):
-            return
+        self.confirm(f"Remove {', '.join(parsed_args.instances)}?", parsed_args)
         for name in parsed_args.instances:
             self.say(_said(self.gateway.remove_instance(name)))
 
 
-class MaintenanceOn(_OfInstance, Command):
+class MaintenanceOn(OfInstance, Command):
     """Take an instance out: it is never the best"""
 
     def get_parser(self, prog_name):
@@ -213,7 +257,7 @@ class MaintenanceOn(_OfInstance, Command):
         self.say(f"{parsed_args.instance} is in maintenance.")
 
 
-class MaintenanceOff(_OfInstance, Command):
+class MaintenanceOff(OfInstance, Command):
     """Let an instance in again, once it passes its check"""
 
     def take_action(self, parsed_args):

@@ -19,13 +19,6 @@ from gateway.cli.command import (
 from gateway.client import ApiError
 
 _POLL = 1.0  # seconds
-_PATIENCE = 600.0  # seconds
-
-
-def _sleep_until(deadline: float, otherwise: str) -> None:
-    if time.monotonic() > deadline:
-        raise CommandError(f"{otherwise} after {_PATIENCE:.0f} s.")
-    time.sleep(_POLL)
 
 
 def _address(entry: dict) -> str:
@@ -92,13 +85,13 @@ class CreateServer(List):
     def take_action(self, parsed_args):
         servers = self.gateway.create_servers(_wish(parsed_args))
         if parsed_args.wait:
-            servers = [self._active(server["id"]) for server in servers]
+            with self.limited(parsed_args.timeout, f"{parsed_args.name} is still being built"):
+                servers = [self._active(server["id"]) for server in servers]
         return rows(servers, _COLUMNS)
 
     def _active(self, server_id: str) -> dict:
-        deadline = time.monotonic() + _PATIENCE
         while (server := self.gateway.server(server_id))["status"] == "BUILD":
-            _sleep_until(deadline, f"Server {server['name']} ({server_id}) is still being built")
+            time.sleep(_POLL)
         if server["status"] == "ERROR":
             why = server.get("fault") or "Nova gives no reason"
             raise CommandError(f"Server {server['name']} ({server_id}) failed: {why}")
@@ -130,13 +123,12 @@ class DeleteServer(Command):
 
     def take_action(self, parsed_args):
         found = [self.gateway.server(name) for name in parsed_args.servers]
-        if not self.confirmed(f"Delete {', '.join(server['name'] for server in found)}?", parsed_args):
-            return 1
+        self.confirm(f"Delete {', '.join(server['name'] for server in found)}?", parsed_args)
         for server in found:
             self.gateway.delete_server(server["id"])
-        deadline = time.monotonic() + _PATIENCE
-        while parsed_args.wait and (left := [each for each in found if self._exists(each["id"])]):
-            _sleep_until(deadline, f"{', '.join(each['name'] for each in left)}: still there")
+        with self.limited(parsed_args.timeout, f"{', '.join(parsed_args.servers)}: still there"):
+            while parsed_args.wait and any(self._exists(each["id"]) for each in found):
+                time.sleep(_POLL)
         return 0
 
     def _exists(self, server_id: str) -> bool:

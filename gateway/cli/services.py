@@ -94,19 +94,25 @@ class RotateService(_OfService, Command):
 
     def take_action(self, parsed_args):
         service = self.gateway.rotate_service(parsed_args.service)
-        told = None
-        while service["rotation"]["status"] == "running" and parsed_args.wait:
-            if (now := _behind(service)) != told:
-                self.say(now)
-                told = now
-            time.sleep(_POLL)
-            service = self.gateway.service(parsed_args.service)
+        if parsed_args.wait:
+            with self.limited(parsed_args.timeout, f"{service['name']} does not have them everywhere"):
+                service = self._rotated(service)
         rotation = service["rotation"]
         if rotation["status"] == "failed":
             raise CommandError(rotation["fault"]["message"])
         is_over = rotation["status"] == "succeeded"
         has = "has" if is_over else "gets"
         self.say(f"{service['name']} {has} new credentials: binding {rotation['successor']}.")
+
+    def _rotated(self, service: dict) -> dict:
+        told = None
+        while service["rotation"]["status"] == "running":
+            if (now := _behind(service)) != told:
+                self.say(now)
+                told = now
+            time.sleep(_POLL)
+            service = self.gateway.service(service["name"])
+        return service
 
 
 def _behind(service: dict) -> str:
@@ -131,8 +137,7 @@ class DeleteService(Command):
 
     def take_action(self, parsed_args):
         question = f"Delete {', '.join(parsed_args.services)} and all data in there?"
-        if not self.confirmed(question, parsed_args):
-            return
+        self.confirm(question, parsed_args)
         for name in parsed_args.services:
             self.say(_said(name, self.gateway.delete_service(name)))
 

@@ -1,13 +1,21 @@
 """Following a deployment until it has ended, and saying how it did."""
 
 import argparse
-import contextlib
-import signal
 import time
 from collections.abc import Iterator
 
 from gateway.cli import progress, screen, texts
-from gateway.cli.command import Command, CommandError, add_wait, described, seconds
+from gateway.cli.command import (
+    NOT_FOUND,
+    TIMED_OUT,
+    Command,
+    CommandError,
+    TimeUp,
+    add_wait,
+    described,
+    exit_code,
+    time_limit,
+)
 from gateway.client import ApiError
 
 _POLL = 1.0  # seconds, while there is no stream of events to be had
@@ -16,36 +24,28 @@ _LOG_LINES = 12
 UNDER_WAY = ("pending", "running", "finishing", "reverting", "deleting")
 
 
-class _TimeUp(Exception):
-    pass
-
-
 class Watching(Command):
     """A command that begins something with a deployment and follows it."""
 
     def add_watching(self, parser: argparse.ArgumentParser, what: str) -> None:
         add_wait(parser, default=True, what=what)
-        parser.add_argument(
-            "--timeout",
-            metavar="SECONDS",
-            type=seconds,
-            help="longest time to follow it (for ever); what is under way goes on then",
-        )
         parser.add_argument("--log", action="store_true", help="show what the steps print, too; so does -v")
 
     def watched(self, deployment: dict, parsed_args: argparse.Namespace) -> dict:
         """As it stands when it has ended. Raises CommandError where it cannot be followed that long."""
-        short, verbosity = deployment["id"][:8], self.app.options.verbose_level
-        view = screen.view(self.app.stdout, draws=verbosity < 2)  # from there on the libraries talk, too
+        short = deployment["id"][:8]
+        view = screen.view(self.app.stdout, draws=self.verbosity < 2)  # from there on the libraries talk, too
         try:
-            with _limit(parsed_args.timeout), view:
-                return self._followed(deployment, view, shows_log=parsed_args.log or verbosity > 0)
-        except _TimeUp:
+            with time_limit(parsed_args.timeout), view:
+                return self._followed(deployment, view, shows_log=parsed_args.log or self.verbosity > 0)
+        except TimeUp:
             whose = f"{texts.title(deployment)} has not ended in {parsed_args.timeout:g} s"
-            raise CommandError(f"{whose} and goes on; see: gateway deployment show {short}") from None
+            raise CommandError(
+                f"{whose} and goes on; see: {self.program} deployment show {short}", TIMED_OUT
+            ) from None
         except KeyboardInterrupt:
             self.warn(f"\n{texts.title(deployment)} goes on without you. To see how, or to take it back:")
-            self.warn(f"  gateway deployment show {short}\n  gateway deployment cancel {short}")
+            self.warn(f"  {self.program} deployment show {short}\n  {self.program} deployment cancel {short}")
             raise
 
     def _followed(self, deployment: dict, view, shows_log: bool) -> dict:
@@ -96,10 +96,10 @@ class Watching(Command):
                 return self.gateway.deployment(deployment["id"])
             except ApiError as error:
                 if error.status == 404:
-                    raise CommandError(f"{texts.title(deployment)} was deleted.") from error
+                    raise CommandError(f"{texts.title(deployment)} was deleted.", NOT_FOUND) from error
                 if not error.is_away or time.monotonic() > deadline:
-                    more = f"It may go on; see: gateway deployment show {deployment['id'][:8]}"
-                    raise CommandError(f"{described(error)} {more}") from error
+                    more = f"It may go on; see: {self.program} deployment show {deployment['id'][:8]}"
+                    raise CommandError(f"{described(error)} {more}", exit_code(error)) from error
             time.sleep(_POLL)
 
     def check_success(self, deployment: dict) -> None:
@@ -124,22 +124,3 @@ class Watching(Command):
         for each in deployment["instances"]:
             server = f"{each['server_name']} ({each['server_id']})"
             self.say(f"  {each['instance']}  {each['url']}  on server {server}")
-
-
-@contextlib.contextmanager
-def _limit(longest: float | None) -> Iterator[None]:
-    """Raises _TimeUp in it after so many seconds."""
-
-    def ring(*_):
-        raise _TimeUp
-
-    if longest is None:
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, longest)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -72,7 +72,7 @@ class Http:
             )
 
     def _events(
-        self, path: str, query: dict[str, str], last: str, after: int | None, patience: float
+        self, path: str, query: dict[str, str], last: str | None, after: int | None, patience: float
     ) -> Iterator[tuple[str, dict]]:
         """Server-sent events until one called ``last``, each once, whatever becomes of the connections."""
         deadline = time.monotonic() + patience

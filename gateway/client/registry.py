@@ -1,8 +1,9 @@
 """The registry: who is there, who is the best, and what changes."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from gateway.client.http import Http, url_path
+from gateway.client.http import PATIENCE, Http, url_path
 
 
 class Registry(Http):
@@ -111,6 +112,16 @@ class Registry(Http):
         query = {"index": index, "wait": wait or None, "type": type, "limit": limit}
         given = {name: value for name, value in query.items() if value is not None}
         return self._json("GET", "/registry/changes", params=given)
+
+    def follow_changes(
+        self, index: int, type: str | None = None, patience: float = PATIENCE
+    ) -> Iterator[dict]:
+        """The changes after ``index``, as ``changes`` has them, for ever. A connection that breaks is made
+        again; ApiError says why that has not been possible for ``patience`` seconds."""
+        query = {} if type is None else {"type": type}
+        for _, change in self._events("/registry/changes", query, None, index, patience):
+            del change["id"]
+            yield change
 
     def subscriptions(self) -> list[dict]:
         """The project's webhooks."""

@@ -56,7 +56,7 @@ def test_an_error_is_one_line_with_its_code_and_request_id(api, gateway):
         "GET", "/v1/flavors/x", (404, client_stub.error(404, "gateway.flavor.not_found", "No flavor 'x'."))
     )
     code, out, err = gateway("flavor", "show", "x")
-    assert (code, out) == (1, "")
+    assert (code, out) == (3, "")
     assert err == "gateway: No flavor 'x'. (gateway.flavor.not_found, request id req-1)\n"
 
 

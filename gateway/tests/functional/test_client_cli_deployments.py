@@ -196,7 +196,7 @@ def test_a_call_that_was_not_answered_is_made_again_as_the_same_one(api, gateway
 def test_a_call_that_nobody_answers_is_given_up(api, gateway, tmp_path):
     api.on(*POST, (503, client_stub.error(503, "gateway.x", "Not now.")))
     code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"))
-    assert code == 1
+    assert code == 5
     assert err.splitlines()[-1] == "gateway: Not now. (gateway.x, request id req-1)"
     assert len(api.asked) == 5
 
@@ -249,7 +249,7 @@ def test_one_that_is_deleted_meanwhile(api, gateway, tmp_path):
     api.on(*EVENTS, events(status(1, "pending"), status(2, "deleting"), end(2, "deleted")))
     api.on(*GET, GONE)
     code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"))
-    assert (code, err) == (1, "gateway: hello 1.0.0 was deleted.\n")
+    assert (code, err) == (3, "gateway: hello 1.0.0 was deleted.\n")
 
 
 def interrupt_once_asked(api, path):
@@ -284,7 +284,7 @@ def test_it_is_followed_for_so_long_only(api, gateway, tmp_path):
     api.on(*EVENTS, (503, b""))
     api.on(*GET, stands(status="running"))
     code, _, err = gateway("deploy", service_yaml(tmp_path, "service: hello"), "--timeout", "0.3")
-    assert code == 1
+    assert code == 4
     assert "hello 1.0.0 has not ended in 0.3 s and goes on" in err
 
 
@@ -347,10 +347,10 @@ def test_show_tells_the_fault_and_the_releases_in_lines(api, gateway):
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
-    [(ID, True), ("3f0c1", True), ("hello", True), ("3f0c", False), ("twice", False), ("no", False)],
+    ("name", "exits"),
+    [(ID, 0), ("3f0c1", 0), ("hello", 0), ("3f0c", 1), ("twice", 1), ("no", 3)],
 )
-def test_a_deployment_is_named_by_id_prefix_or_service(api, gateway, name, found):
+def test_a_deployment_is_named_by_id_prefix_or_service(api, gateway, name, exits):
     everything = [
         a_deployment(),
         a_deployment("failed", id="55" + ID[2:]),
@@ -360,7 +360,7 @@ def test_a_deployment_is_named_by_id_prefix_or_service(api, gateway, name, found
     api.on("GET", "/v1/deployments", (200, {"deployments": everything}))
     api.on("GET", f"/v1/deployments/{ID}", (200, {"deployment": a_deployment()}))
     code, out, _ = gateway("deployment", "show", name, "-f", "value", "-c", "id")
-    assert (code, out) == ((0, f"{ID}\n") if found else (1, ""))
+    assert (code, out) == (exits, "" if exits else f"{ID}\n")
 
 
 def test_delete_waits_until_it_is_gone(api, gateway):
