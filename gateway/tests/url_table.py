@@ -20,6 +20,11 @@ class Endpoint:
         return re.fullmatch("/".join(parts), path.rstrip("/") or "/") is not None
 
     @property
+    def is_for_platforms(self) -> bool:
+        """They speak the Open Service Broker API, people do not."""
+        return self.path.startswith("/osb/")
+
+    @property
     def variables(self) -> int:
         return self.path.count("{")
 

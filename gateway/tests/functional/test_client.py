@@ -193,6 +193,7 @@ CALLS = {
     "GET /v1/services/{service}": lambda gateway: gateway.service("{service}"),
     "PUT /v1/services/{service}": lambda gateway: gateway.update_service("{service}", "big"),
     "DELETE /v1/services/{service}": lambda gateway: gateway.delete_service("{service}"),
+    "POST /v1/services/{service}/rotate": lambda gateway: gateway.rotate_service("{service}"),
     "GET /v1/services/{service}/bindings": lambda gateway: gateway.bindings("{service}"),
     "POST /v1/services/{service}/bindings": lambda gateway: gateway.create_binding("{service}"),
     "GET /v1/services/{service}/bindings/{binding}": lambda gateway: gateway.binding(
@@ -234,7 +235,8 @@ CALLS = {
 
 
 def test_every_endpoint_has_a_method(api, gateway):
-    assert set(CALLS) == {str(endpoint) for endpoint in url_table.endpoints()}
+    wanted = {str(each) for each in url_table.endpoints() if not each.is_for_platforms}
+    assert set(CALLS) == wanted
     for call in CALLS.values():
         try:
             call(gateway)
