@@ -28,6 +28,7 @@ help:
 	@echo 'make features-on-databases  the features without guests, on both'
 	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
 	@echo 'make crash     kills the gateway at every step of every flow (FLOW="update new" for some); half an hour'
+	@echo 'make broker-stress  200 services made and deleted by 16 clients, the gateway killed twice meanwhile; minutes'
 	@echo 'make samples   writes etc/gateway/*.sample and the code of registry.proto anew'
 	@echo 'With OS_CLOUD=NAME, of your clouds.yaml, demo, up and features use that cloud; no root then.'
 
@@ -90,10 +91,14 @@ features: venv
 crash: venv
 	$(INSIDE) env PYTHONPATH=features $(BIN)/python -m crash $(FLOW)
 
+# 200 services by 16 clients, half through /osb/v2, the gateway killed twice: see features/stress/README.md.
+broker-stress: venv
+	$(INSIDE) env PYTHONPATH=features $(BIN)/python -m stress $(STRESS)
+
 test: check features
 
 samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv up down demo lint unit functional check databases features-on-databases features crash test samples
+.PHONY: help venv up down demo lint unit functional check databases features-on-databases features crash broker-stress test samples

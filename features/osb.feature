@@ -194,6 +194,7 @@ Feature: The Open Service Broker API: platforms such as Cloud Foundry have servi
       | an update of none | 404    | NotFound                | no instance   | PATCH /osb/v2/service_instances/i-6                          | {"service_id": "{redis}"} |
       | a binding of none | 404    | NotFound                | no instance   | PUT /osb/v2/service_instances/i-6/service_bindings/b-1       | {"service_id": "{redis}", "plan_id": "{redis_free}"} |
       | no offering named | 400    | Invalid                 | service_id    | PUT /osb/v2/service_instances/i-5/service_bindings/b-1       | {"plan_id": "{redis_free}"} |
+      | no plan so named  | 400    | Invalid                 | plan_id       | PUT /osb/v2/service_instances/i-5/service_bindings/b-1       | {"service_id": "{redis}", "plan_id": "nope"} |
       | no predecessor    | 400    | Invalid                 | predecessor   | PUT /osb/v2/service_instances/i-5/service_bindings/b-1       | {"predecessor_binding_id": "b-0"} |
       | a delete of what? | 400    | Invalid                 | service_id    | DELETE /osb/v2/service_instances/i-5?plan_id=x               |  |
       | a wrong delete    | 400    | Invalid                 | service_id    | DELETE /osb/v2/service_instances/i-5?plan_id=x&service_id=x  |  |
@@ -232,3 +233,8 @@ Feature: The Open Service Broker API: platforms such as Cloud Foundry have servi
     When the platform calls GET /osb/v2/service_instances/i-7 with X-Broker-API-Originating-Identity: cloudfoundry e30
     Then the answer is 400
     And "description" says "X-Broker-API-Originating-Identity"
+
+  Scenario: Whatever is sent, it is answered as the specification says
+    Given a redis server with the plans free and big
+    And the platform has read the catalog
+    Then schemathesis, with the specification as OpenAPI, finds nothing wrong in 5 examples of each call

@@ -66,8 +66,8 @@ class Platform:
             answer = self.call("GET", f"{path}/last_operation", params={"operation": operation})
             if answer.status_code == 410:
                 return "gone"
-            assert answer.status_code == 200, answer.text
-            if (state := answer.json()["state"]) != "in progress":
+            assert answer.status_code == 200 or answer.status_code >= 500, answer.text
+            if answer.ok and (state := answer.json()["state"]) != "in progress":
                 return state
             assert time.monotonic() < deadline, answer.text
             time.sleep(0.2)

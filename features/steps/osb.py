@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import pathlib
+import subprocess
+import sys
 import uuid
 
 import requests
@@ -9,6 +12,23 @@ from behave import given, then, when
 from harness import clouds
 from harness.names import filled
 from harness.platform import Platform, identity
+
+_DESCRIPTION = pathlib.Path(__file__).parents[1] / "harness" / "osb.yaml"
+_EXPECTED = _DESCRIPTION.with_suffix(".toml")
+#: All but those about POST, and the one for which 404 and 409 would be acceptable, and 410 and 422 not.
+_CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
+    "unsupported_method",
+    "allow_header_conformance",
+    "use_after_free",
+    "ignored_auth",
+)
 
 
 @given("a platform with an application credential of {who:Who}'s")
@@ -109,3 +129,29 @@ def step_gone(context, path):
 def _operation(context):
     with contextlib.suppress(ValueError):
         return context.answer.json().get("operation")
+
+
+@then(
+    "schemathesis, with the specification as OpenAPI, finds nothing wrong in {count:d} examples of each call"
+)
+def step_schemathesis(context, count):
+    description = context.folder / "osb.yaml"
+    description.write_text(filled(_DESCRIPTION.read_text(), context.names))
+    command = [
+        *(
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "--config-file",
+            _EXPECTED,
+            "run",
+            description,
+            "--url",
+            context.platform.url,
+        ),
+        *("--auth", ":".join(context.platform.login), "--max-examples", str(count), "--seed", "1"),
+        *("--phases", "coverage,fuzzing", "--checks", ",".join(_CHECKS), "--no-shrink", "--no-color"),
+        *("--warnings", "off", "--continue-on-failure", "--request-timeout", "60"),
+    ]
+    done = subprocess.run(command, cwd=context.folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

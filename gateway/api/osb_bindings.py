@@ -9,7 +9,8 @@ from typing import Any
 from oslo_db import exception as db_exception
 
 from gateway import errors
-from gateway.api.osb_call import ID, OBJECT, Answer, Call, concurrent, last
+from gateway.api import osb_catalog
+from gateway.api.osb_call import ID, OBJECT, Answer, Call, concurrent, kept, last
 from gateway.api.osb_instances import check_offering, found
 from gateway.api.patience import Patience
 from gateway.api.services import check, new_binding
@@ -46,6 +47,7 @@ class Bindings:
         service = self._service(call, instance_id)
         if "service_id" in wanted:
             check_offering(service, wanted["service_id"])
+            self._check_plan(service, wanted.get("plan_id"))
         binding = self._wanted(call, service, binding_id, wanted)
         is_new = self._add(service, binding)
         if not is_new:
@@ -73,7 +75,8 @@ class Bindings:
         if binding is None:
             raise _gone(binding_id)
         check_offering(service, offering)
-        self._store.delete_binding(binding)
+        with kept():
+            self._store.delete_binding(binding)
         left = self._until(call, service, binding.id, lambda each: False)
         return Answer(200, {}) if left is None else call.unfinished(_UNBOUND)
 
@@ -113,6 +116,12 @@ class Bindings:
             "identity": call.identity,
         }
         return new_binding(service.id, platforms.binding_id(service.id, binding_id), platform)
+
+    def _check_plan(self, service: Service, id: str | None) -> None:
+        """It may be another one of the catalogue's: a platform that has given an update up may not know
+        better. Raises Invalid."""
+        if id not in (None, osb_catalog.plan_id(service.type, service.plan)):
+            osb_catalog.named(self._store.providers(), osb_catalog.service_id(service.type), id)
 
     def _predecessor(self, service: Service, binding_id: str) -> Binding:
         binding = service.binding(platforms.binding_id(service.id, binding_id))

@@ -1,6 +1,8 @@
 """A call of a platform's, and what it is answered."""
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import webob
@@ -76,6 +78,15 @@ def last(state: str, description: str, **more: Any) -> Answer:
     """Of an operation."""
     headers = {"Retry-After": "1"} if state == "in progress" else {}
     return Answer(200, {"state": state, "description": description, **more}, headers)
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Around a deletion: what deployments of the project are bound to is kept."""
+    try:
+        yield
+    except errors.Conflict as error:
+        raise errors.Unprocessable("InUse", error.message) from error
 
 
 def concurrent(what: str) -> errors.Unprocessable:

@@ -12,7 +12,7 @@ from oslo_db import exception as db_exception
 
 from gateway import errors
 from gateway.api import osb_catalog
-from gateway.api.osb_call import ID, OBJECT, Answer, Call, concurrent, last
+from gateway.api.osb_call import ID, OBJECT, Answer, Call, concurrent, kept, last
 from gateway.api.patience import Patience
 from gateway.api.providers import NAME
 from gateway.api.services import check
@@ -112,7 +112,8 @@ class Instances:
             raise _gone(instance_id)
         check_offering(service, offering)
         check_wait(call, self._store.provider(service.provider))
-        self._store.delete(service)
+        with kept():
+            self._store.delete(service)
         left = self._until(call, service.id, lambda each: False)
         return Answer(200, {}) if left is None else call.unfinished(_DELETED)
 
