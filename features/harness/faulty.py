@@ -88,8 +88,9 @@ class Proxy:
                 self.send_response(status)
                 for key, value in [*headers, ("Content-Length", str(len(data))), ("Connection", "close")]:
                     self.send_header(key, value)
-                self.end_headers()
-                self.wfile.write(data)
+                with contextlib.suppress(ConnectionError):  # who asked has given up
+                    self.end_headers()
+                    self.wfile.write(data)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do
 

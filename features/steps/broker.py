@@ -96,7 +96,7 @@ def _detach_all(context):
 @given("a file {name:w} with its manager's password")
 def step_password_file(context, name):
     path = context.folder / name
-    path.write_text(databases.PASSWORD + "\n")
+    path.write_text(context.names["password"] + "\n")
     context.add_cleanup(path.unlink)
     context.names[name] = path
 
@@ -262,7 +262,7 @@ def step_mend(context):
         proxy.mend()
 
 
-@when("{who:Who} begins to have a service {name:S} of {type:w}")
+@when("{who:Who} begins to have a service {name:S} of {type:S}")
 def step_begin_service(context, who, name, type):
     wanted = {"type": type, "plan": "free", "name": name}
     _begin(context, who, "POST", "/v1/services", {"service": wanted})

@@ -164,7 +164,9 @@ class Providers(Collection):
             before, **_settings(wanted, before.type, before.password), updated_at=time.time()
         )
         offers = self._reach.driver(provider).check(provider.offers)
-        self._store.change_provider(dataclasses.replace(provider, offers=offers))
+        self._store.change_provider(
+            dataclasses.replace(provider, offers=offers), TYPES[provider.type].has_catalogue
+        )
         return self._shown(name)
 
     @expose(policy="gateway:providers:delete", query=_FORCE)
@@ -188,7 +190,9 @@ class Providers(Collection):
         return view
 
     def _managed(self, provider: Provider) -> dict:
-        return {"username": provider.username, "services": self._store.counts([provider.name])[provider.name]}
+        ca = {"ca": provider.ca} if provider.ca else {}
+        services = self._store.counts([provider.name])[provider.name]
+        return {"username": provider.username, **ca, "services": services}
 
 
 def _settings(wanted: dict, type: str, password: str) -> dict[str, Any]:
@@ -217,7 +221,7 @@ def _url(wanted: dict, type: str) -> str:
     try:
         host = guard.parse(wanted["host"])
     except ValueError as error:
-        raise bad_host(str(error)) from error
+        raise bad_host(type, str(error)) from error
     place = f"[{host}]" if isinstance(host, ipaddress.IPv6Address) else host
     return f"{type}://{place}:{wanted.get('port', TYPES[type].port)}"
 

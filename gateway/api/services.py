@@ -5,6 +5,7 @@ answers 202 then. Asked for again by its name, a service is the one that there i
 """
 
 import functools
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from gateway.api.expose import expose, isoformat
 from gateway.api.patience import Patience
 from gateway.api.providers import NAME, wrapped
 from gateway.broker import choice
-from gateway.broker.model import LIVE, Binding, Fault, Rotation, RotationStatus, Service, Status
+from gateway.broker.model import LIVE, Binding, Fault, Provider, Rotation, RotationStatus, Service, Status
 from gateway.broker.store import BrokerStore
 from gateway.deploy.store import DeploymentStore
 
@@ -75,7 +76,7 @@ class Services(Collection):
             wanted["plan"],
             wanted.get("provider"),
         )
-        service = _new_service(context, wanted, provider.name)
+        service = _new_service(context, wanted, provider)
         try:
             self._store.add(service, self._conf.broker.max_services)
         except db_exception.DBDuplicateEntry as error:  # another call was quicker
@@ -86,7 +87,14 @@ class Services(Collection):
     def put(self, name, context, body):
         """Another plan; the same one has it put in force again."""
         service, plan = self._store.service(context.project_id, name), body["service"]["plan"]
-        choice.chosen([self._store.provider(service.provider)], {}, service.type, plan, service.provider)
+        provider = self._store.provider(service.provider)
+        choice.chosen([provider], {}, service.type, plan, service.provider)
+        if plan != service.plan and not provider.offers[service.type][service.plan].is_updateable:
+            raise errors.Conflict(
+                "gateway.service.plan_fixed",
+                f"plan: services of the plan {service.plan} stay with it, {provider.name} says.",
+                field="service.plan",
+            )
         if not self._store.set_plan(service, plan):
             raise _busy(name, f"is {service.status}")
         return self._answered(service.id)
@@ -118,6 +126,10 @@ class Services(Collection):
     def post_binding(self, name, context, body):
         """Another login, besides those that there are."""
         service = self._store.service(context.project_id, name)
+        if not self._store.provider(service.provider).offers[service.type][service.plan].is_bindable:
+            raise errors.Conflict(
+                "gateway.binding.none", f"Services of the plan {service.plan} have no bindings."
+            )
         binding = new_binding(service.id)
         if not self._store.add_binding(binding, self._conf.broker.max_bindings):
             raise _busy(name, f"is {service.status}")
@@ -219,21 +231,23 @@ class Services(Collection):
         return found and found.binding(id)
 
 
-def _new_service(context, wanted: dict, provider: str) -> Service:
+def _new_service(context, wanted: dict, provider: Provider) -> Service:
     id, now = secrets.token_hex(8), time.time()
+    is_bindable = provider.offers[wanted["type"]][wanted["plan"]].is_bindable
+    kind = re.sub(r"[^a-z0-9-]", "-", wanted["type"].lower())  # of a catalogue, which may call it otherwise
     return Service(
         id=id,
         project_id=context.project_id,
         user_id=context.user_id,
-        name=wanted.get("name", f"{wanted['type']}-{id[:8]}"),
+        name=wanted.get("name", f"{kind}-{id[:8]}"),
         type=wanted["type"],
-        provider=provider,
+        provider=provider.name,
         plan=wanted["plan"],
         status=Status.CREATING,
         fault=None,
         created_at=now,
         updated_at=now,
-        bindings=(new_binding(id),),
+        bindings=(new_binding(id),) if is_bindable else (),
     )
 
 

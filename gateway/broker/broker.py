@@ -53,8 +53,10 @@ class Reach:
         """Resolved anew each time: a name may point elsewhere tomorrow."""
         try:
             address = guard.parse(provider.host)
+            if provider.port == 0:
+                raise ValueError("port 0 is none")
         except ValueError as error:
-            raise bad_host(str(error)) from error
+            raise bad_host(provider.type, str(error)) from error
         if isinstance(address, str):
             try:
                 address = asyncio.run(guard.resolved(address))
@@ -66,14 +68,16 @@ class Reach:
         blocking = self._guard.blocking(address)
         if blocking is not None and not any(address in network for network in self._allowed):
             raise bad_host(
+                provider.type,
                 f"{provider.host} is in {blocking} of [registry] blocked_networks, and not in [broker] "
-                "allowed_networks"
+                "allowed_networks",
             )
         return str(address)
 
 
-def bad_host(why: str) -> errors.Invalid:
-    return errors.Invalid("gateway.provider.host", f"host: {why}.", field="provider.host")
+def bad_host(type: str, why: str) -> errors.Invalid:
+    member = "url" if "url" in TYPES[type].needs else "host"
+    return errors.Invalid("gateway.provider.host", f"{member}: {why}.", field=f"provider.{member}")
 
 
 class Broker:
@@ -87,6 +91,7 @@ class Broker:
         self._running: dict[str, tuple[str, concurrent.futures.Future]] = {}  # by service: its provider
         self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)
         self._forgotten_at = 0.0
+        self._looked_at = time.monotonic()  # a catalogue was looked into when its provider was attached
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``; what is under way then gets [engine] drain_timeout, and goes on at the next
@@ -111,9 +116,25 @@ class Broker:
             if is_free and self._retries.is_due(id):
                 busy[provider] += 1
                 self._running[id] = provider, pool.submit(self._work_on, id)
+        interval = self._conf.broker.catalogue_interval
+        if interval and time.monotonic() - self._looked_at > interval:
+            self._looked_at = time.monotonic()
+            pool.submit(self._look_into_catalogues)
         if time.monotonic() - self._forgotten_at > _FORGETTING:
             self._forgotten_at = time.monotonic()
             self._store.forget_failed(time.time() - self._conf.broker.failed_kept_for)
+
+    def _look_into_catalogues(self) -> None:
+        for provider in self._store.providers():
+            if provider.status is not Status.READY or not TYPES[provider.type].has_catalogue:
+                continue
+            try:
+                if self._store.keep_catalogue(provider.name, self._driver(provider).check(provider.offers)):
+                    LOG.info("Provider %s offers something else than before", provider.name)
+            except errors.GatewayError as error:
+                LOG.warning("Provider %s keeps its catalogue: %s", provider.name, error.message)
+            except Exception:
+                LOG.exception("The catalogue of provider %s", provider.name)
 
     def _work_on(self, id: str) -> None:
         service = self._store.by_id(id)
@@ -126,6 +147,7 @@ class Broker:
             self._store.keep_operation(pending.about, pending.operation)
             self._retries.later(id, pending.after)
         except Exception as error:
+            self._store.forget_operations(id)
             delay = self._retries.failed(id)
             known = isinstance(error, errors.GatewayError)
             told = error.message if known else "the gateway failed"
@@ -139,8 +161,7 @@ class Broker:
             case Status.UPDATING:
                 self._update(service, provider)
             case Status.READY:
-                for binding in service.bindings:
-                    self._advance_binding(service, provider, binding)
+                self._advance_bindings(service, provider)
             case Status.REVERTING | Status.DELETING:
                 self._driver(provider).remove(service, _plan_in_force(service, provider))
                 if service.status is Status.DELETING:
@@ -150,7 +171,7 @@ class Broker:
 
     def _create(self, service: Service, provider: Provider) -> None:
         try:
-            with self._in_time(service.updated_at):
+            with self._in_time(service.updated_at, _plan(service, provider)):
                 made = self._make(service, provider)
         except Pending:
             raise
@@ -166,7 +187,7 @@ class Broker:
         except Pending:
             raise
         except Exception as error:
-            if service.fault is None:
+            if service.fault is None or service.operation is not None:
                 self._store.move(service, Status.UPDATING, _fault(service.id, error))
             raise
         self._settle(service, made)
@@ -186,12 +207,26 @@ class Broker:
             self._store.move_binding(binding, Status.READY)
         self._store.move(service, Status.READY)
 
+    def _advance_bindings(self, service: Service, provider: Provider) -> None:
+        """Each of them, whatever becomes of the others."""
+        failures: list[Exception] = []
+        for binding in service.bindings:
+            try:
+                self._advance_binding(service, provider, binding)
+            except Pending as pending:
+                self._store.keep_operation(binding, pending.operation)
+                failures.append(pending)
+            except Exception as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
     def _advance_binding(self, service: Service, provider: Provider, binding: Binding) -> None:
         plan = _plan_in_force(service, provider)
         match binding.status:
             case Status.CREATING:
                 try:
-                    with self._in_time(binding.created_at):
+                    with self._in_time(binding.created_at, plan):
                         credentials = self._driver(provider).bind(service, binding, plan)
                 except Pending:
                     raise
@@ -208,9 +243,9 @@ class Broker:
                 self._store.remove_binding(binding)
 
     @contextlib.contextmanager
-    def _in_time(self, began: float) -> Iterator[None]:
+    def _in_time(self, began: float, plan: Plan) -> Iterator[None]:
         """What is pending for too long is given up: raises Timeout."""
-        most = self._conf.broker.operation_timeout
+        most = min(self._conf.broker.operation_timeout, plan.patience or float("inf"))
         try:
             yield
         except Pending as pending:

@@ -8,7 +8,7 @@ any time, needs nothing else.
 import dataclasses
 import enum
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -46,6 +46,9 @@ class Plan:
     limits: Limits = Limits()
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     is_offered: bool = True  # else only the services that there are go on with it
+    is_bindable: bool = True  # its services have bindings, and so credentials
+    is_updateable: bool = True  # its services may change to another plan
+    patience: int | None = None  # seconds that its provider says that making one may take
 
 
 #: What there is to be had of a provider: type of service → name of plan → plan.
@@ -82,6 +85,17 @@ class Provider:
 
     def plan(self, type: str, name: str) -> Plan | None:
         return self.offers.get(type, {}).get(name)
+
+
+def with_catalogue(before: Offers, told: Offers, used: Iterable[tuple[str, str]]) -> Offers:
+    """What a provider's catalogue tells of now. Plans of ``used`` (type, name) that it does not tell of any
+    more, or by whose name it now means another one, stay for the services that there are."""
+    offers = {type: dict(plans) for type, plans in told.items()}
+    for type, name in used:
+        old, new = before[type][name], offers.setdefault(type, {}).get(name)
+        if new is None or any(old.settings[id] != new.settings[id] for id in ("service_id", "plan_id")):
+            offers[type][name] = dataclasses.replace(old, is_offered=False)
+    return offers
 
 
 def is_renewed(before: Provider, after: Provider, type: str, plan: str) -> bool:
@@ -154,10 +168,10 @@ class Service:
 
 
 class Pending(Exception):
-    """A provider has begun with it and is asked again in ``after`` seconds. ``operation`` is kept with that
-    which it is about, and there for who asks."""
+    """A provider is not done with it, and is asked again in ``after`` seconds. ``operation`` is kept with
+    that which it is about, and there for who asks; None: it has not begun."""
 
-    def __init__(self, about: Service | Binding, operation: str, after: float):
+    def __init__(self, about: Service | Binding, operation: str | None, after: float):
         super().__init__(f"it is under way, asked for again in {after:g} s")
         self.about = about
         self.operation = operation

@@ -16,12 +16,12 @@ from gateway.broker.model import (
     UNFINISHED,
     Binding,
     Fault,
-    Limits,
-    Plan,
+    Offers,
     Provider,
     Service,
     Status,
     is_renewed,
+    with_catalogue,
 )
 from gateway.broker.rotations import Rotations
 from gateway.broker.tables import bindings as _bindings
@@ -72,11 +72,13 @@ class BrokerStore(InUse, Rotations):
             found = dict(connection.execute(count.group_by(_services.c.provider)).tuples().all())
         return {name: found.get(name, 0) for name in names}
 
-    def change_provider(self, provider: Provider) -> None:
+    def change_provider(self, provider: Provider, has_catalogue: bool = False) -> None:
         """Services that this changes something for are to be updated. Raises NotFound for one that is gone or
-        going, Conflict for a plan that is left out and has services."""
+        going, Conflict for a plan that is left out and has services; not where that is of its catalogue."""
         with self._database.write() as connection:
             before = self._standing(connection, provider.name)
+            if has_catalogue:
+                provider = _catalogued(connection, before, provider)
             of_it = _services.c.provider == provider.name
             plans = sa.select(_services.c.type, _services.c.plan).where(of_it, _live()).distinct()
             used = connection.execute(plans).tuples().all()
@@ -100,6 +102,17 @@ class BrokerStore(InUse, Rotations):
             connection.execute(
                 _services.update().where(*of_plans).values(status=status, updated_at=provider.updated_at)
             )
+
+    def keep_catalogue(self, name: str, told: Offers) -> bool:
+        """Whether anything is new in there. Raises NotFound for one that is gone or going."""
+        with self._database.write() as connection:
+            before = self._standing(connection, name)
+            after = _catalogued(connection, before, dataclasses.replace(before, offers=told))
+            changed = after.offers != before.offers
+            if changed:
+                values = {"offers": after.offers, "updated_at": time.time()}
+                connection.execute(_providers.update().where(_providers.c.name == name).values(**values))
+            return changed
 
     def delete_provider(self, name: str, force: bool) -> bool:
         """False where its services are to be deleted first, which has begun: the provider goes with the last
@@ -138,20 +151,11 @@ class BrokerStore(InUse, Rotations):
             return [self._provider(row) for row in connection.execute(query).all()]
 
     def _provider_row(self, provider: Provider) -> dict:
-        offers = {
-            type: {name: dataclasses.asdict(plan) for name, plan in plans.items()}
-            for type, plans in provider.offers.items()
-        }
-        return vars(provider) | {"password": self._vault.seal(provider.password), "offers": offers}
+        return vars(provider) | {"password": self._vault.seal(provider.password)}
 
     def _provider(self, row: sa.Row) -> Provider:
-        offers = {
-            type: {name: _plan(plan) for name, plan in plans.items()} for type, plans in row.offers.items()
-        }
         password = self._vault.open(row.password)
-        return Provider(
-            **{**row._mapping, "password": password, "offers": offers, "status": Status(row.status)}
-        )
+        return Provider(**{**row._mapping, "password": password, "status": Status(row.status)})
 
     # What projects have; what belongs to another one is not there (NotFound)
 
@@ -284,7 +288,7 @@ class BrokerStore(InUse, Rotations):
         with self._database.write() as connection:
             return bool(connection.execute(_bindings.update().where(*as_read).values(**values)).rowcount)
 
-    def keep_operation(self, about: Service | Binding, operation: str) -> None:
+    def keep_operation(self, about: Service | Binding, operation: str | None) -> None:
         """Where nothing else was asked for since it was read."""
         if isinstance(about, Service):
             change = _services.update().where(_services.c.id == about.id, _services.c.status == about.status)
@@ -292,6 +296,14 @@ class BrokerStore(InUse, Rotations):
             change = _bindings.update().where(_one(about), _bindings.c.status == about.status)
         with self._database.write() as connection:
             connection.execute(change.values(operation=operation))
+
+    def forget_operations(self, service_id: str) -> None:
+        """The service's and its bindings': they are over."""
+        of_services = _services.update().where(_services.c.id == service_id)
+        of_bindings = _bindings.update().where(_bindings.c.service_id == service_id)
+        with self._database.write() as connection:
+            for change in (of_services, of_bindings):
+                connection.execute(change.values(operation=None))
 
     def remove(self, service: Service) -> None:
         """Nothing is left of it; nor of its provider, where that was to go with the last of its services."""
@@ -375,8 +387,13 @@ def _remove_empty(connection: sa.Connection, name: str) -> bool:
     return True
 
 
-def _plan(value: dict) -> Plan:
-    return Plan(**{**value, "limits": Limits(**value["limits"])})
+def _catalogued(connection: sa.Connection, before: Provider, after: Provider) -> Provider:
+    """``after``, with the plans that its services have."""
+    of_it = _services.c.provider == before.name
+    plans = (_services.c.plan, _services.c.in_force)
+    used = sa.union(*(sa.select(_services.c.type, plan).where(of_it, plan.is_not(None)) for plan in plans))
+    offers = with_catalogue(before.offers, after.offers, connection.execute(used).tuples().all())
+    return dataclasses.replace(after, offers=offers)
 
 
 def _fault(value: dict | None) -> Fault | None:

@@ -1,8 +1,31 @@
 """The tables of the broker."""
 
+import dataclasses
+from typing import Any
+
 import sqlalchemy as sa
 
+from gateway.broker.model import Limits, Offers, Plan
 from gateway.db import Sealed, metadata
+
+
+class _Offers(sa.TypeDecorator):
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Offers, dialect: sa.Dialect) -> dict[str, Any]:
+        return {
+            type: {name: dataclasses.asdict(plan) for name, plan in plans.items()}
+            for type, plans in value.items()
+        }
+
+    def process_result_value(self, value: dict[str, Any], dialect: sa.Dialect) -> Offers:
+        return {type: {name: _plan(plan) for name, plan in plans.items()} for type, plans in value.items()}
+
+
+def _plan(value: dict[str, Any]) -> Plan:
+    return Plan(**{**value, "limits": Limits(**value["limits"])})
+
 
 providers = sa.Table(
     "providers",
@@ -14,7 +37,7 @@ providers = sa.Table(
     sa.Column("username", sa.String(64), nullable=False),
     sa.Column("password", Sealed, nullable=False),
     sa.Column("ca", sa.Text),
-    sa.Column("offers", sa.JSON, nullable=False),
+    sa.Column("offers", _Offers, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),

@@ -53,6 +53,11 @@ def _plan(text: str) -> tuple[str, dict]:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", metavar="URL", help="of a provider of type http or osb")
+    parser.add_argument("--service", metavar="TYPE", help="what services of a provider of type http are")
+    parser.add_argument(
+        "--ca-file", metavar="FILE", help="whose certificates are trusted; default: the host's"
+    )
     parser.add_argument("--host", metavar="ADDRESS", help="where a server of databases listens")
     parser.add_argument("--port", type=int, metavar="PORT")
     parser.add_argument("--username", metavar="NAME", help="who may manage it")
@@ -68,18 +73,20 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _given(parsed_args: argparse.Namespace) -> dict:
-    wanted = {name: getattr(parsed_args, name) for name in ("host", "port", "username")}
+    wanted = {name: getattr(parsed_args, name) for name in ("url", "service", "host", "port", "username")}
     wanted["plans"] = dict(parsed_args.plans) if parsed_args.plans else None
     if parsed_args.password_file:
-        wanted["password"] = _first_line(parsed_args.password_file)
+        wanted["password"] = _text("--password-file", parsed_args.password_file).partition("\n")[0]
+    if parsed_args.ca_file:
+        wanted["ca"] = _text("--ca-file", parsed_args.ca_file)
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-def _first_line(path: str) -> str:
+def _text(option: str, path: str) -> str:
     try:
-        return pathlib.Path(path).read_text().partition("\n")[0]
+        return pathlib.Path(path).read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"--password-file {path}: {error}") from error
+        raise CommandError(f"{option} {path}: {error}") from error
 
 
 class ListProviders(List):
@@ -107,13 +114,15 @@ class CreateProvider(Show):
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME")
-        parser.add_argument("--type", required=True, help="mysql (MariaDB too), postgresql or redis")
+        parser.add_argument(
+            "--type", required=True, help="mysql (MariaDB too), postgresql, redis, http or osb"
+        )
         _add_options(parser)
         return parser
 
     def take_action(self, parsed_args):
         wanted = {"name": parsed_args.name, "type": parsed_args.type, **_given(parsed_args)}
-        if "password" not in wanted and self.app.stdin.isatty():
+        if "username" in wanted and "password" not in wanted and self.app.stdin.isatty():
             wanted["password"] = getpass.getpass(f"Password of {parsed_args.username}: ")
         return fields(self.gateway.create_provider(wanted), _SPECIAL)
 

@@ -60,7 +60,7 @@ class CreateService(Show):
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
-        parser.add_argument("type", metavar="TYPE", help="mysql, postgresql or redis")
+        parser.add_argument("type", metavar="TYPE", help="mysql, for example; see provider list")
         parser.add_argument("--plan", required=True, metavar="NAME", help="see provider list")
         parser.add_argument("--name", help="default: its type and a number")
         parser.add_argument("--provider", metavar="NAME", help="default: the one with the fewest services")

@@ -23,6 +23,12 @@ BROKER = [
         help="Seconds that a provider may be under way with making a service or a binding, before that is "
         "given up and taken back.",
     ),
+    cfg.FloatOpt(
+        "catalogue_interval",
+        default=600,
+        min=0,
+        help="Seconds between looks into the catalogues of providers that are Open Service Brokers; 0: none.",
+    ),
     cfg.IntOpt("max_services", default=100, min=0, help="Most services of one project."),
     cfg.IntOpt("max_bindings", default=10, min=1, help="Most bindings of one service."),
     cfg.IntOpt("max_work", default=16, min=1, help="Services worked on at the same time."),

@@ -15,8 +15,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from gateway.broker.model import Binding, Offers, Plan, Service
+from gateway.broker.providers.http import Http
 from gateway.broker.providers.login import Login
 from gateway.broker.providers.mysql import MySQL
+from gateway.broker.providers.osb import OpenServiceBroker
 from gateway.broker.providers.postgresql import PostgreSQL
 from gateway.broker.providers.redis import Redis
 
@@ -49,9 +51,10 @@ class Type:
     driver: Callable[[Login], Driver]
     needs: frozenset[str]
     may: frozenset[str]
-    limits: frozenset[str]
+    limits: frozenset[str] = frozenset()
     port: int | None = None  # where none is given
     is_slow: bool = False  # nobody can wait for what it makes: minutes
+    has_catalogue: bool = False  # what it offers it tells itself, and may tell otherwise tomorrow
 
 
 def _database(driver: Callable[[Login], Driver], port: int, *limits: str) -> Type:
@@ -60,8 +63,11 @@ def _database(driver: Callable[[Login], Driver], port: int, *limits: str) -> Typ
     return Type(driver, needs, frozenset({"port", "password"}), frozenset(limits), port)
 
 
+_OVER_HTTP = frozenset({"username", "password", "ca"})
 TYPES = {
     "mysql": _database(MySQL, 3306, "connections", "statement_timeout"),
     "postgresql": _database(PostgreSQL, 5432, "connections", "statement_timeout"),
     "redis": _database(Redis, 6379),
+    "http": Type(Http, frozenset({"url", "service", "plans"}), _OVER_HTTP),
+    "osb": Type(OpenServiceBroker, frozenset({"url"}), _OVER_HTTP, has_catalogue=True),
 }

@@ -1,10 +1,14 @@
 """How a provider is reached, and what its faults are called."""
 
 import dataclasses
+import ssl
 import urllib.parse
 
 from gateway import errors
 from gateway.broker.model import Provider
+
+#: The provider has answered, and does not do it.
+REFUSED = "gateway.provider.refused"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +43,23 @@ class Login:
     def refused(self, why: object) -> errors.ProviderError:
         """``why`` must not repeat what was sent: there are passwords in it."""
         return errors.ProviderError(
-            "gateway.provider.refused",
+            REFUSED,
             f"Provider {self.provider.name} refused what it was asked for: {_told(why)}.",
         )
+
+    def nonsense(self, why: object) -> errors.ProviderError:
+        return errors.ProviderError(
+            "gateway.provider.answer", f"{self._named} is not understood: {_told(why)}."
+        )
+
+    def tls(self) -> ssl.SSLContext:
+        """Raises Invalid for certificates that are none."""
+        try:
+            return ssl.create_default_context(cadata=self.provider.ca)
+        except (ssl.SSLError, ValueError) as error:
+            raise errors.Invalid(
+                "gateway.provider.ca", f"ca: these are no certificates in PEM: {error}.", field="provider.ca"
+            ) from error
 
 
 def _told(why: object) -> str:
