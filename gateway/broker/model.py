@@ -81,7 +81,7 @@ class Provider:
     def port(self) -> int:
         """As ``host``."""
         place = urllib.parse.urlsplit(self.url)
-        return place.port or {"http": 80, "https": 443}[place.scheme]
+        return {"http": 80, "https": 443}[place.scheme] if place.port is None else place.port
 
     def plan(self, type: str, name: str) -> Plan | None:
         return self.offers.get(type, {}).get(name)

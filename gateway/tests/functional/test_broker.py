@@ -194,5 +194,5 @@ def test_a_binding_that_cannot_be_made_is_taken_back_alone(conf, store, provider
 def test_where_no_provider_may_be(conf, provider, host, code):
     conf.set_override("allowed_networks", [], "broker")
     with pytest.raises(errors.GatewayError) as refused:
-        Reach(conf).driver(dataclasses.replace(provider, url=f"redis://{host}"))
+        Reach(conf).driver(dataclasses.replace(provider, url=f"redis://{host}:6379"))
     assert refused.value.code == code
