@@ -60,7 +60,12 @@ Feature: Providers that make services in their own way
     Then the answer is 204
     And the provider has binding, instance of plan-free, and nothing else
     When the broker's catalogue has large only
-    Then soon the-osb offers Queues.v2 of the plan large only
+    And an admin calls PUT /v1/providers/the-osb
+      """
+      {"provider": {"url": "{provider_url}", "username": "{manager}"}}
+      """
+    Then the answer is 200
+    And "provider.offers" is {"Queues.v2": {"large": {"description": "Queues, large."}}}
     When a member calls POST /v1/services
       """
       {"service": {"type": "Queues.v2", "plan": "free"}}
@@ -80,12 +85,6 @@ Feature: Providers that make services in their own way
     When a member calls DELETE /v1/services/mail
     Then the answer is 204
     And the provider has nothing
-    When an admin calls PUT /v1/providers/the-osb
-      """
-      {"provider": {"url": "{provider_url}", "username": "{manager}"}}
-      """
-    Then the answer is 200
-    And "provider.offers" has Queues.v2
 
   Scenario: An Open Service Broker that takes its time
     Given an osb provider that is attached
@@ -123,8 +122,8 @@ Feature: Providers that make services in their own way
       | osb provider that is attached             | Queues.v2 | free  | PUT /service_bindings/ID    | answers nonsense       | gateway.provider.answer      |
       | osb provider that is attached             | Queues.v2 | free  | PUT /service_bindings/ID    | answers 500            | gateway.provider.refused     |
 
-  Scenario: A provider answers after it was given up, and another time the gateway is killed meanwhile
-    Given a gateway of the scenario's own with [broker] timeout = 6
+  Scenario: A provider is late; the gateway is killed; the provider goes away, and comes back
+    Given a gateway of the scenario's own that waits 6 s for providers, and checks them each second
     And an http provider with the plans free and big
     And the provider takes its time
     When a member calls POST /v1/services
@@ -144,6 +143,29 @@ Feature: Providers that make services in their own way
     And the daemon is started again
     Then soon "service.status" of GET /v1/services/kept is "ready"
     And the provider has of plan free, and nothing else
+    When a member calls GET /v1/providers/the-http
+    Then "provider.health.status" is "passing"
+    When an admin calls GET /registry/service/types/provider-the-http
+    Then the answer is 200
+    And one of "services" has name "provider-the-http-0"
+    When an admin calls DELETE /registry/service/provider-the-http-0
+    Then the error is 409 gateway.registry.attached
+    When the provider goes away
+    Then soon "provider.health.status" of GET /v1/providers/the-http is "critical"
+    When a member calls POST /v1/services
+      """
+      {"service": {"type": "documents", "plan": "free", "name": "refused"}}
+      """
+    Then the error is 503 gateway.provider.failing, which says "Connect call failed"
+    And its header Retry-After is 30
+    When a member calls GET /v1/services/refused
+    Then the error is 404 gateway.service.not_found
+    When the provider comes back
+    Then soon "provider.health.status" of GET /v1/providers/the-http is "passing"
+    When an admin calls DELETE /v1/providers/the-http?force=true
+    Then soon GET /v1/providers/the-http answers 404
+    When an admin calls GET /registry/service/types/provider-the-http
+    Then the error is 404 gateway.registry.type_not_found
 
   Scenario: A provider is believed by its certificate alone
     Given an http provider with a certificate of its own

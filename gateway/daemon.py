@@ -23,6 +23,7 @@ from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
 from gateway.binding.rotation import Rotator
 from gateway.broker.broker import Broker
+from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
 from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
@@ -132,7 +133,8 @@ class EngineRole(UntilStopped):
         sweeper = Sweeper(self._conf, built.deployments, built.sessions)
         healer = Healer(self._conf, built.deployments, built.sessions, built.registry)
         rotator = Rotator(self._conf, built.broker, built.deployments)
-        for beside in (sweeper, healer, rotator, Broker(self._conf, built.broker)):
+        broker = Broker(self._conf, built.broker, Roll(self._conf, built.registry))
+        for beside in (sweeper, healer, rotator, broker):
             threading.Thread(target=beside.run, args=(stop,), daemon=True).start()
         Engine(self._conf, built.deployments, built.sessions, built.registry).run(stop)
 

@@ -5,8 +5,9 @@ import time
 
 from behave import given, then, when
 from harness import certificates, faulty, providers
-from harness.asking import call, found, soon
+from harness.asking import call
 from harness.names import filled
+from harness.own import own_gateway
 
 _SOON = 60  # seconds
 
@@ -145,13 +146,19 @@ def step_done(context):
     context.provider.may_make.set()
 
 
-@then("soon {name:S} offers {type:S} of the plan {plan:S} only")
-def step_soon_offers(context, name, type, plan):
-    def is_so(answer):
-        offers = found(answer, "provider.offers")
-        return list(offers) == [type] and list(offers[type]) == [plan]
+@given("a gateway of the scenario's own that waits {seconds:d} s for providers, and checks them each second")
+def step_own_gateway(context, seconds):
+    own_gateway(context, {"broker": {"timeout": seconds, "check_interval": 1}})
 
-    soon(context, f"/v1/providers/{name}", is_so)
+
+@when("the provider goes away")
+def step_away(context):
+    context.provider_proxy.go_away()
+
+
+@when("the provider comes back")
+def step_back(context):
+    context.provider_proxy.come_back()
 
 
 @when("the broker's catalogue has {plans} only")

@@ -19,6 +19,7 @@ from gateway.api.services import check
 from gateway.broker import choice, platforms
 from gateway.broker.model import Provider, Service, Status
 from gateway.broker.providers import TYPES
+from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
 
 _CREATED, _UPDATED, _DELETED = "create", "update", "delete"  # operations
@@ -53,6 +54,7 @@ class Instances:
     def __init__(self, parts, patience: Patience):
         self._conf = parts.conf
         self._store: BrokerStore = parts.broker
+        self._roll = Roll(parts.conf, parts.registry)
         self._patience = patience
 
     def provision(self, call: Call, instance_id: str) -> Answer:
@@ -133,7 +135,7 @@ class Instances:
     def _wanted(self, call: Call, instance_id: str, wanted: dict, type: str, plan: str) -> Service:
         providers, now = self._store.providers(), time.time()
         counts = self._store.counts([each.name for each in providers])
-        provider = choice.chosen(providers, counts, type, plan)
+        provider = choice.chosen(providers, counts, self._roll.health(), type, plan)
         check_wait(call, provider)
         return Service(
             id=platforms.service_id(call.context.project_id, instance_id),

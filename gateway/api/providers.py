@@ -15,7 +15,9 @@ from gateway.api.expose import expose, isoformat
 from gateway.broker.broker import Reach, bad_host
 from gateway.broker.model import Limits, Offers, Plan, Provider, Status
 from gateway.broker.providers import TYPES
+from gateway.broker.roll import Roll
 from gateway.registry import guard
+from gateway.registry.model import Health
 
 NAME = {
     "type": "string",
@@ -100,7 +102,7 @@ def wrapped(name: str, properties: dict[str, Any], required: list[str]) -> dict[
     return {"type": "object", "required": [name], "additionalProperties": False, "properties": {name: member}}
 
 
-_NEW = wrapped("provider", {"name": NAME, **_MEMBERS}, ["name", "type"])
+_NEW = wrapped("provider", {"name": SERVICE_TYPE, **_MEMBERS}, ["name", "type"])
 _CHANGED = wrapped("provider", _MEMBERS, [])
 _FORCE = {"force": {"type": "boolean", "error": "must be true or false."}}
 
@@ -113,6 +115,7 @@ class Providers(Collection):
         self._conf = parts.conf
         self._store = parts.broker
         self._reach = Reach(parts.conf)
+        self._roll = Roll(parts.conf, parts.registry)
 
     @expose(policy="gateway:providers:get", query=PAGE)
     def get_all(self, context, limit=None, marker=None):
@@ -146,6 +149,7 @@ class Providers(Collection):
                 f"name: there is a provider {provider.name} already.",
                 field="provider.name",
             ) from error
+        self._roll.enter(provider)
         pecan.response.headers["Location"] = f"/v1/providers/{provider.name}"
         return self._shown(provider.name)
 
@@ -167,12 +171,15 @@ class Providers(Collection):
         self._store.change_provider(
             dataclasses.replace(provider, offers=offers), TYPES[provider.type].has_catalogue
         )
+        self._roll.enter(provider)
         return self._shown(name)
 
     @expose(policy="gateway:providers:delete", query=_FORCE)
     def delete(self, name, context, force=False):
         """204 when it is gone, 202 while its services are being deleted first."""
         gone = self._store.delete_provider(name, force)
+        if gone:
+            self._roll.leave(name)
         pecan.response.status_int = 204 if gone else 202
         return None if gone else self._shown(name)
 
@@ -182,10 +189,11 @@ class Providers(Collection):
 
     def _viewer(self):
         """Who may change providers sees how they are managed, too."""
-        manages = auth.may(pecan.request, "gateway:providers:update")
+        manages, health = auth.may(pecan.request, "gateway:providers:update"), self._roll.health()
 
         def view(provider: Provider) -> dict:
-            return _view(provider) | (self._managed(provider) if manages else {})
+            shown = {"health": _health(health.get(provider.name), manages)}
+            return _view(provider) | shown | (self._managed(provider) if manages else {})
 
         return view
 
@@ -255,6 +263,14 @@ def _view(provider: Provider) -> dict:
         "created_at": isoformat(provider.created_at),
         "updated_at": isoformat(provider.updated_at),
     }
+
+
+def _health(health: Health | None, manages: bool) -> dict | None:
+    """None while nothing is known of it."""
+    if health is None:
+        return None
+    seen = {"output": health.output} if manages else {}
+    return {"status": health.status, "since": isoformat(health.since), **seen}
 
 
 def _place(provider: Provider) -> dict:

@@ -22,6 +22,7 @@ from gateway.api.patience import Patience
 from gateway.api.providers import NAME, wrapped
 from gateway.broker import choice
 from gateway.broker.model import LIVE, Binding, Fault, Provider, Rotation, RotationStatus, Service, Status
+from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
 from gateway.deploy.store import DeploymentStore
 
@@ -48,6 +49,7 @@ class Services(Collection):
     def __init__(self, parts, patience: Patience):
         self._conf = parts.conf
         self._store: BrokerStore = parts.broker
+        self._roll = Roll(parts.conf, parts.registry)
         self._deployments: DeploymentStore = parts.deployments
         self._patience = patience
 
@@ -72,6 +74,7 @@ class Services(Collection):
         provider = choice.chosen(
             providers,
             self._store.counts([each.name for each in providers]),
+            self._roll.health(),
             wanted["type"],
             wanted["plan"],
             wanted.get("provider"),
@@ -88,7 +91,7 @@ class Services(Collection):
         """Another plan; the same one has it put in force again."""
         service, plan = self._store.service(context.project_id, name), body["service"]["plan"]
         provider = self._store.provider(service.provider)
-        choice.chosen([provider], {}, service.type, plan, service.provider)
+        choice.chosen([provider], {}, {}, service.type, plan, service.provider)
         if plan != service.plan and not provider.offers[service.type][service.plan].is_updateable:
             raise errors.Conflict(
                 "gateway.service.plan_fixed",

@@ -25,6 +25,7 @@ from gateway import errors, periodic
 from gateway.broker.model import Binding, Fault, Pending, Plan, Provider, Service, Status
 from gateway.broker.providers import TYPES, Driver
 from gateway.broker.providers.login import Login
+from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
 from gateway.registry import guard
 
@@ -32,6 +33,7 @@ LOG = log.getLogger(__name__)
 
 _RETRY_FIRST, _RETRY_MOST = 1.0, 60.0  # seconds between tries
 _AT_ONE_PROVIDER = 4  # services worked on at the same time: one that hangs does not stop the others
+_CHECKS_AT_ONCE = 8
 _FORGETTING = 3600.0  # seconds between looks for what failed long ago
 
 
@@ -83,15 +85,18 @@ def bad_host(type: str, why: str) -> errors.Invalid:
 class Broker:
     """The one of a gateway's state_path; ``run`` is its whole life."""
 
-    def __init__(self, conf: cfg.ConfigOpts, store: BrokerStore):
+    def __init__(self, conf: cfg.ConfigOpts, store: BrokerStore, roll: Roll):
         self._conf = conf
         self._store = store
+        self._roll = roll
         self._driver = Reach(conf).driver
         self._lock = fasteners.InterProcessLock(pathlib.Path(conf.state_path) / "broker.lock")
         self._running: dict[str, tuple[str, concurrent.futures.Future]] = {}  # by service: its provider
         self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)
         self._forgotten_at = 0.0
-        self._looked_at = time.monotonic()  # a catalogue was looked into when its provider was attached
+        self._checked_at = time.monotonic()  # providers were, when they were attached
+        self._checkers = concurrent.futures.ThreadPoolExecutor(_CHECKS_AT_ONCE, "provider")
+        self._checks: dict[str, concurrent.futures.Future] = {}  # by provider
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``; what is under way then gets [engine] drain_timeout, and goes on at the next
@@ -103,6 +108,7 @@ class Broker:
         concurrent.futures.wait(futures, self._conf.engine.drain_timeout)
         # the lock ends with the process: what hangs yet has it
         pool.shutdown(wait=False, cancel_futures=True)
+        self._checkers.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
         if not (self._lock.acquired or self._lock.acquire(blocking=False)):  # another one may yet drain
@@ -116,25 +122,35 @@ class Broker:
             if is_free and self._retries.is_due(id):
                 busy[provider] += 1
                 self._running[id] = provider, pool.submit(self._work_on, id)
-        interval = self._conf.broker.catalogue_interval
-        if interval and time.monotonic() - self._looked_at > interval:
-            self._looked_at = time.monotonic()
-            pool.submit(self._look_into_catalogues)
+        if time.monotonic() - self._checked_at > self._conf.broker.check_interval:
+            self._checked_at = time.monotonic()
+            self._check_all()
         if time.monotonic() - self._forgotten_at > _FORGETTING:
             self._forgotten_at = time.monotonic()
             self._store.forget_failed(time.time() - self._conf.broker.failed_kept_for)
 
-    def _look_into_catalogues(self) -> None:
-        for provider in self._store.providers():
-            if provider.status is not Status.READY or not TYPES[provider.type].has_catalogue:
-                continue
-            try:
-                if self._store.keep_catalogue(provider.name, self._driver(provider).check(provider.offers)):
-                    LOG.info("Provider %s offers something else than before", provider.name)
-            except errors.GatewayError as error:
-                LOG.warning("Provider %s keeps its catalogue: %s", provider.name, error.message)
-            except Exception:
-                LOG.exception("The catalogue of provider %s", provider.name)
+    def _check_all(self) -> None:
+        """Each for itself: those that hang keep none of the others waiting."""
+        providers = self._store.providers()
+        self._roll.keep(providers)
+        for each in providers:
+            if each.name not in self._checks or self._checks[each.name].done():
+                self._checks[each.name] = self._checkers.submit(self._check, each)
+
+    def _check(self, provider: Provider) -> None:
+        """What it offers is kept, too, where it has a catalogue."""
+        try:
+            offers = self._driver(provider).check(provider.offers)
+            if TYPES[provider.type].has_catalogue and self._store.keep_catalogue(provider.name, offers):
+                LOG.info("Provider %s offers something else than before", provider.name)
+            self._roll.tell(provider, True, "it answers, and lets its manager in")
+        except errors.NotFound:
+            pass  # it is gone or going
+        except errors.GatewayError as error:
+            LOG.info("A check of provider %s: %s", provider.name, error.message)
+            self._roll.tell(provider, False, error.message)
+        except Exception:
+            LOG.exception("A check of provider %s", provider.name)
 
     def _work_on(self, id: str) -> None:
         service = self._store.by_id(id)
@@ -166,6 +182,8 @@ class Broker:
                 self._driver(provider).remove(service, _plan_in_force(service, provider))
                 if service.status is Status.DELETING:
                     self._store.remove(service)
+                    if provider.status is Status.DELETING:  # it goes with its last one
+                        self._roll.keep(self._store.providers())
                 else:
                     self._store.move(service, Status.FAILED, service.fault)
 

@@ -4,13 +4,24 @@ from collections.abc import Iterable, Mapping
 
 from gateway import errors
 from gateway.broker.model import Provider, Status
+from gateway.registry.model import Health
+from gateway.registry.model import Status as HealthStatus
+
+_OUT = (HealthStatus.CRITICAL, HealthStatus.MAINTENANCE)
+_RETRY_AFTER = 30  # seconds
 
 
 def chosen(
-    providers: Iterable[Provider], counts: Mapping[str, int], type: str, plan: str, name: str | None = None
+    providers: Iterable[Provider],
+    counts: Mapping[str, int],
+    health: Mapping[str, Health],
+    type: str,
+    plan: str,
+    name: str | None = None,
 ) -> Provider:
-    """The one of that ``name``, or of those that offer the plan the one with the fewest services (``counts``,
-    by provider). Raises Invalid, which says what there is."""
+    """The one of that ``name``, or of those that offer the plan, those that pass their checks first, the one
+    with the fewest services (``counts``, by provider, as ``health``, where that is known). Raises Invalid,
+    which says what there is, and Unavailable where all that might do it fail."""
     there = [each for each in providers if each.status is Status.READY]
     of_type = [each for each in there if type in each.offers]
     if not of_type:
@@ -26,7 +37,21 @@ def chosen(
     if not offering:
         plans = _listed(offered for each in asked for offered in _offered(each, type))
         raise _invalid("plan", f"there is no plan {plan} of {name or type}; there is {plans}")
-    return min(offering, key=lambda each: (counts.get(each.name, 0), each.name))
+    status = {each.name: health.get(each.name, Health()).status for each in offering}
+    working = [each for each in offering if status[each.name] not in _OUT]
+    if not working:
+        raise _failing(offering[0], health[offering[0].name])
+    return min(
+        working,
+        key=lambda each: (status[each.name] is not HealthStatus.PASSING, counts.get(each.name, 0), each.name),
+    )
+
+
+def _failing(provider: Provider, health: Health) -> errors.Unavailable:
+    why = "is in maintenance" if health.status is HealthStatus.MAINTENANCE else f"fails: {health.output}"
+    return errors.Unavailable(
+        "gateway.provider.failing", f"Provider {provider.name} {why}", retry_after=_RETRY_AFTER
+    )
 
 
 def _offered(provider: Provider, type: str) -> list[str]:

@@ -24,10 +24,11 @@ BROKER = [
         "given up and taken back.",
     ),
     cfg.FloatOpt(
-        "catalogue_interval",
-        default=600,
-        min=0,
-        help="Seconds between looks into the catalogues of providers that are Open Service Brokers; 0: none.",
+        "check_interval",
+        default=30,
+        min=0.1,
+        help="Seconds between checks of each provider. One that fails twice has nothing new made on it; what "
+        "an Open Service Broker offers is looked up, too.",
     ),
     cfg.IntOpt("max_services", default=100, min=0, help="Most services of one project."),
     cfg.IntOpt("max_bindings", default=10, min=1, help="Most bindings of one service."),

@@ -130,6 +130,7 @@ class Registration:
     deployment_id: str | None = None
     server_id: str | None = None
     host_key: str | None = None
+    provider: str | None = None  # of the broker's, which this is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,6 +157,7 @@ class Instance:
     index: int = 0
     deployment_id: str | None = None
     server_id: str | None = None
+    provider: str | None = None
     created_at: float = 0.0
     updated_at: float = 0.0
 

@@ -10,6 +10,7 @@ from oslo_config import cfg
 from oslo_db import exception as db_exception
 
 from gateway import errors
+from gateway.registry import owned
 from gateway.registry.admission import Admission, Owner, nobody
 from gateway.registry.changes import Feed
 from gateway.registry.choice import ANY, Asked, Chooser, Verdict, none_passing
@@ -50,15 +51,17 @@ class Registry:
         Asking again for the same ``deployment_id`` and ``server_id`` returns the instance that is there.
         ``verify=False`` is for who has just seen it pass and signed it himself (the deploy engine): the probe
         and the signature's verification are left out, and whose the host is. What belongs to a deployment and
-        brings no signature is given one. Takes up to ``wanted.check.timeout`` seconds, or ``patience`` where
-        the caller waits less long: whoever has gone has nothing registered.
+        brings no signature is given one. Where a provider is, the broker has judged. Takes up to
+        ``wanted.check.timeout`` seconds, or ``patience`` where the caller waits less long: whoever has gone
+        has nothing registered.
 
         Raises Invalid (``gateway.registry.host``, ``.host_blocked``, ``.host_foreign``, ``.signature``),
         Conflict (``gateway.registry.exists``: the project has one with this host, port and signature),
         Unhealthy (``gateway.registry.unhealthy``, with what was seen) and Timeout (after ``patience``).
         """
-        host, server_id = self._admission.allowed(wanted.host, owner if verify else None)
-        wanted = dataclasses.replace(wanted, host=host, server_id=wanted.server_id or server_id)
+        if wanted.provider is None:
+            host, server_id = self._admission.allowed(wanted.host, owner if verify else None)
+            wanted = dataclasses.replace(wanted, host=host, server_id=wanted.server_id or server_id)
         if wanted.deployment_id and not wanted.signature:
             host_key = fingerprint(wanted.host_key) if wanted.host_key else None
             wanted = dataclasses.replace(wanted, signature=self._minted(project_id, wanted, host_key))
@@ -124,8 +127,7 @@ class Registry:
                 raise errors.Invalid(
                     "gateway.registry.type", f"type: that of {before.name} is {before.type}.", field="type"
                 )
-            if before.deployment_id is not None:
-                _refuse_deployed(before, after)
+            owned.check_changes(before, after)
             if after.host != before.host:
                 host, server_id = self._admission.allowed(after.host, owner)
                 after = dataclasses.replace(after, host=host, server_id=server_id)
@@ -206,10 +208,9 @@ class Registry:
 
     def remove(self, project_id: str, type: str, ordinal: int) -> int:
         """By hand. Returns the index of the change. Raises NotFound, and Conflict
-        (``gateway.registry.deployed``) for a deployment's instance."""
+        (``gateway.registry.deployed``, ``.attached``) for a deployment's instance or a provider's."""
         instance = self.instance(project_id, type, ordinal)
-        if instance.deployment_id is not None:
-            raise _deployed(instance, "removed")
+        owned.check(instance, "removed")
         index = self.deregister(project_id, type, ordinal)
         if index is None:
             raise _no_instance(instance.name)
@@ -282,6 +283,10 @@ class Registry:
         """Every instance of it, by type and ordinal."""
         own = (i for i in self._snapshot.refresh().instances() if i.deployment_id == deployment_id)
         return sorted(own, key=lambda instance: instance.key)
+
+    def of_providers(self) -> list[Instance]:
+        """The broker's, of all projects."""
+        return [instance for instance in self._snapshot.refresh().instances() if instance.provider]
 
     def best(self, project_id: str, type: str, asked: Asked = ANY) -> Instance:
         """The one to use now: it passes or, if none does, is not critical yet. Raises NotFound for an unknown
@@ -368,19 +373,6 @@ def _checked(instance: Instance) -> tuple:
 def _proven(instance: Instance) -> tuple:
     """What a signature is about."""
     return instance.signature, instance.host, instance.port
-
-
-def _refuse_deployed(before: Instance, after: Instance) -> None:
-    if dataclasses.replace(after, weight=before.weight, tags=before.tags) != before:
-        raise _deployed(before, "changed, except for its weight and tags")
-
-
-def _deployed(instance: Instance, done: str) -> errors.Conflict:
-    return errors.Conflict(
-        "gateway.registry.deployed",
-        f"{instance.name} belongs to the deployment {instance.deployment_id} and cannot be {done} here: use "
-        f"/v1/deployments/{instance.deployment_id}.",
-    )
 
 
 def _no_instance(name: str) -> errors.NotFound:

@@ -43,6 +43,7 @@ _instances = sa.Table(
     sa.Column("index", sa.BigInteger, nullable=False),  # of its last row in changes
     sa.Column("deployment_id", _ID),
     sa.Column("server_id", _ID),
+    sa.Column("provider", sa.String(64)),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
     sa.Index("ix_instances_address", "project_id", "host", "port"),
@@ -316,19 +317,22 @@ def _existing(connection: sa.Connection, project_id: str, wanted: Registration) 
         )
         for instance in _read(connection, same):
             return instance
+    if wanted.provider:
+        same = sa.and_(_instances.c.project_id == project_id, _instances.c.provider == wanted.provider)
+        return next(iter(_read(connection, same)), None)
     _refuse_same(connection, project_id, wanted)
     return None
 
 
 def _place(service: Instance | Registration) -> tuple[str, int, str]:
-    """What no two instances of a project have in common."""
+    """What no two instances of a project have in common, but for providers."""
     return service.host, service.port, service.signature
 
 
 def _refuse_same(connection: sa.Connection, project_id: str, wanted: Instance | Registration) -> None:
     place = {"project_id": project_id, "host": wanted.host, "port": wanted.port}
     for instance in _instances_of(connection.execute(_AT_ADDRESS, place)):
-        if _place(instance) == _place(wanted):
+        if instance.provider is None and _place(instance) == _place(wanted):
             raise errors.Conflict(
                 "gateway.registry.exists",
                 f"{wanted.host} port {wanted.port} is already registered with this signature, "

@@ -8,8 +8,12 @@ from oslo_config import cfg
 from gateway import conf as options
 from gateway import vault
 from gateway.broker.model import Binding, Limits, Plan, Provider, Service, Status
+from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
 from gateway.db import Database, schema
+from gateway.registry.registry import Registry
+from gateway.registry.signature import Signer
+from gateway.registry.store import RegistryStore
 from gateway.tests import databases
 
 PROVIDER = Provider(
@@ -45,6 +49,13 @@ def store(conf: cfg.ConfigOpts) -> BrokerStore:
     database = Database(conf)
     schema.upgrade(database)
     return BrokerStore(database, vault.opened(conf))
+
+
+def roll(conf: cfg.ConfigOpts) -> Roll:
+    """Of a registry on the same database."""
+    database = Database(conf)
+    signer = Signer(conf, vault.opened(conf), database)
+    return Roll(conf, Registry(conf, RegistryStore(database), signer))
 
 
 def binding(number: int = 1, service: int = 1, **fields) -> Binding:

@@ -13,6 +13,7 @@ import redis
 from gateway.binding.rotation import Rotator
 from gateway.broker.broker import Broker
 from gateway.broker.model import Status
+from gateway.broker.roll import Roll
 from gateway.deploy.model import Status as Deployed
 from gateway.tests import brokered, database_servers
 from gateway.tests.functional.test_cloud_api import PROJECT, call, error_of, keystone, openstack, parts
@@ -45,7 +46,8 @@ def gateway(parts, server):
     )
     parts.broker.add_provider(provider)
     stop = threading.Event()
-    roles = (Broker(parts.conf, parts.broker), Rotator(parts.conf, parts.broker, parts.deployments))
+    broker = Broker(parts.conf, parts.broker, Roll(parts.conf, parts.registry))
+    roles = (broker, Rotator(parts.conf, parts.broker, parts.deployments))
     threads = [threading.Thread(target=each.run, args=(stop,), daemon=True) for each in roles]
     for thread in threads:
         thread.start()

@@ -55,7 +55,7 @@ def store(conf, provider):
 @contextlib.contextmanager
 def working(conf, store):
     stop = threading.Event()
-    thread = threading.Thread(target=Broker(conf, store).run, args=(stop,), daemon=True)
+    thread = threading.Thread(target=Broker(conf, store, brokered.roll(conf)).run, args=(stop,), daemon=True)
     thread.start()
     try:
         yield

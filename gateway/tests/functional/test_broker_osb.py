@@ -11,7 +11,7 @@ import urllib.parse
 import pytest
 
 from gateway import errors
-from gateway.broker.broker import Reach
+from gateway.broker.broker import Broker, Reach
 from gateway.broker.model import Fault, Pending, Plan, Status
 from gateway.tests import brokered
 
@@ -219,3 +219,25 @@ def test_what_was_begun_before_is_not_what_is_wanted_now(broker, driver):
     broker.answers = [(200, {})]
     driver.remove(service(status=Status.DELETING, operation="provision:1", bindings=()), PLAN)
     assert broker.asked[0][0] == "DELETE"
+
+
+def test_its_catalogue_is_looked_into_again_and_again(broker, tmp_path):
+    conf = brokered.configuration(tmp_path)
+    conf.set_override("check_interval", 0.1, "broker")
+    conf.set_override("poll_interval", 0.05, "engine")
+    store, url = brokered.store(conf), f"http://127.0.0.1:{broker.server_address[1]}"
+    store.add_provider(dataclasses.replace(brokered.PROVIDER, type="osb", url=url))
+    plans = [{"id": "p1", "name": "small"}]
+    catalogue = {"services": [{"id": "s1", "name": "queues", "bindable": True, "plans": plans}]}
+    broker.answers = [(500, b""), (200, b"nonsense"), (200, catalogue)]
+    stop = threading.Event()
+    thread = threading.Thread(target=Broker(conf, store, brokered.roll(conf)).run, args=(stop,))
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        while list(store.provider("cache").offers) != ["queues"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        thread.join()

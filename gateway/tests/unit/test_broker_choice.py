@@ -7,6 +7,8 @@ import pytest
 from gateway import errors
 from gateway.broker.choice import chosen
 from gateway.broker.model import Plan, Status
+from gateway.registry.model import Health
+from gateway.registry.model import Status as HealthStatus
 from gateway.tests.brokered import PROVIDER
 
 OTHER = dataclasses.replace(
@@ -34,7 +36,7 @@ ALL = (PROVIDER, OTHER, SQL, GOING)
     ],
 )
 def test_the_one_with_the_fewest_services(type, plan, name, counts, wanted):
-    assert chosen(ALL, counts, type, plan, name).name == wanted
+    assert chosen(ALL, counts, {}, type, plan, name).name == wanted
 
 
 @pytest.mark.parametrize(
@@ -50,11 +52,34 @@ def test_the_one_with_the_fewest_services(type, plan, name, counts, wanted):
 )
 def test_what_is_not_there(type, plan, name, field, told):
     with pytest.raises(errors.Invalid) as refused:
-        chosen(ALL, {}, type, plan, name)
+        chosen(ALL, {}, {}, type, plan, name)
     assert refused.value.field == field
     assert told in refused.value.message
 
 
 def test_no_provider_at_all():
     with pytest.raises(errors.Invalid, match="there is none"):
-        chosen((), {}, "redis", "free")
+        chosen((), {}, {}, "redis", "free")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "wanted"),
+    [
+        ({"another": "passing", "cache": "passing"}, "cache"),
+        ({"another": "passing", "cache": "warning"}, "another"),
+        ({"another": "warning", "cache": "warning"}, "cache"),
+        ({"another": "warning", "cache": "critical"}, "another"),
+        ({"cache": "maintenance"}, "another"),
+        ({"another": "critical"}, "cache"),
+    ],
+)
+def test_those_that_pass_first(statuses, wanted):
+    health = {name: Health(HealthStatus(status)) for name, status in statuses.items()}
+    assert chosen(ALL, {"another": 2}, health, "redis", "free").name == wanted
+
+
+def test_none_that_works():
+    health = {name: Health(HealthStatus.CRITICAL, output="refused") for name in ("another", "cache")}
+    with pytest.raises(errors.Unavailable, match="cache fails: refused") as failing:
+        chosen(ALL, {}, health, "redis", "free", "cache")
+    assert (failing.value.code, failing.value.retry_after) == ("gateway.provider.failing", 30)
