@@ -162,8 +162,16 @@ Feature: Providers that make services in their own way
     Then the error is 404 gateway.service.not_found
     When the provider comes back
     Then soon "provider.health.status" of GET /v1/providers/the-http is "passing"
-    When an admin calls DELETE /v1/providers/the-http?force=true
-    Then soon GET /v1/providers/the-http answers 404
+    When a member calls GET /v1/services/kept
+    And "service.id" is remembered as id
+    And the provider goes away
+    And I run gateway --os-cloud admin provider delete the-http --forget
+    Then it exits with 0
+    And it prints "Left there, maybe: gw{id}."
+    And the provider has gw{id} of plan free, and nothing else
+    When somebody removes by hand what is left there
+    And a member calls GET /v1/services/kept
+    Then the error is 404 gateway.service.not_found
     When an admin calls GET /registry/service/types/provider-the-http
     Then the error is 404 gateway.registry.type_not_found
 

@@ -151,6 +151,11 @@ def step_own_gateway(context, seconds):
     own_gateway(context, {"broker": {"timeout": seconds, "check_interval": 1}})
 
 
+@when("somebody removes by hand what is left there")
+def step_by_hand(context):
+    context.provider.services.clear()
+
+
 @when("the provider goes away")
 def step_away(context):
     context.provider_proxy.go_away()

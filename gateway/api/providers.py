@@ -104,7 +104,7 @@ def wrapped(name: str, properties: dict[str, Any], required: list[str]) -> dict[
 
 _NEW = wrapped("provider", {"name": SERVICE_TYPE, **_MEMBERS}, ["name", "type"])
 _CHANGED = wrapped("provider", _MEMBERS, [])
-_FORCE = {"force": {"type": "boolean", "error": "must be true or false."}}
+_FLAG = {"type": "boolean", "error": "must be true or false."}
 
 
 class Providers(Collection):
@@ -174,9 +174,16 @@ class Providers(Collection):
         self._roll.enter(provider)
         return self._shown(name)
 
-    @expose(policy="gateway:providers:delete", query=_FORCE)
-    def delete(self, name, context, force=False):
-        """204 when it is gone, 202 while its services are being deleted first."""
+    @expose(policy="gateway:providers:delete", query={"force": _FLAG, "forget": _FLAG})
+    def delete(self, name, context, force=False, forget=False):
+        """204 when it is gone, 202 while its services are being deleted first. ``forget``: it and its
+        services are gone at once, and nothing is asked of it, since it never comes back; 200 with what may
+        be left there."""
+        if forget:
+            left = self._store.forget_provider(name)
+            self._roll.leave(name)
+            pecan.response.status_int = 200
+            return {"left": left}
         gone = self._store.delete_provider(name, force)
         if gone:
             self._roll.leave(name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from gateway import errors
-from gateway.broker.model import LIVE, Offers, Provider, Status, is_renewed, with_catalogue
+from gateway.broker.model import LIVE, Offers, Provider, Status, is_renewed, on_server, with_catalogue
 from gateway.broker.tables import providers as _providers
 from gateway.broker.tables import services as _services
 from gateway.db import Database
@@ -111,6 +111,18 @@ class Providers:
                 .values(status=Status.DELETING, fault=None, operation=None, updated_at=time.time())
             )
             return remove_empty(connection, name)
+
+    def forget_provider(self, name: str) -> list[str]:
+        """With its services, of which nothing is removed there: what they are called on it. Raises
+        NotFound."""
+        with self._database.write() as connection:
+            if connection.scalar(_locked(name)) is None:
+                raise _no_provider(name)
+            of_it = _services.c.provider == name
+            left = connection.scalars(sa.select(_services.c.id).where(of_it, _NOT_FAILED)).all()
+            connection.execute(_services.delete().where(of_it))
+            connection.execute(_providers.delete().where(_providers.c.name == name))
+            return [on_server(id) for id in sorted(left)]
 
     def _standing(self, connection: sa.Connection, name: str) -> Provider:
         """Locked, so that it stands until the end of the transaction."""

@@ -152,13 +152,23 @@ class DeleteProvider(Command):
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument("providers", metavar="PROVIDER", nargs="+", help="name")
-        parser.add_argument("--force", action="store_true", help="delete all of their services first")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--force", action="store_true", help="delete all of their services first")
+        how.add_argument(
+            "--forget",
+            action="store_true",
+            help="they never come back: delete nothing there, and say what is left",
+        )
         add_yes(parser)
         return parser
 
     def take_action(self, parsed_args):
-        what = "with all services" if parsed_args.force else "which have no services"
+        what = "with all services" if parsed_args.force or parsed_args.forget else "which have no services"
         self.confirm(f"Delete {', '.join(parsed_args.providers)}, {what}?", parsed_args)
         for name in parsed_args.providers:
+            if parsed_args.forget:
+                left = self.gateway.forget_provider(name)
+                self.say(f"{name} is forgotten. Left there, maybe: {', '.join(left) or 'nothing'}.")
+                continue
             gone = self.gateway.delete_provider(name, parsed_args.force)
             self.say(f"{name} is deleted." if gone else f"{name} goes with the last of its services.")

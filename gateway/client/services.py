@@ -24,6 +24,12 @@ class Services(Http):
         query = {"force": "true"} if force else {}
         return self._call("DELETE", url_path("/v1/providers", name), params=query).status_code == 204
 
+    def forget_provider(self, name: str) -> list[str]:
+        """One that never comes back, with its services; what these were called there, where they may be
+        left."""
+        path = url_path("/v1/providers", name)
+        return self._json("DELETE", path, params={"forget": "true"})["left"]
+
     def services(self, user: str | None = None, provider: str | None = None) -> list[dict]:
         """The project's, without credentials."""
         asked = {"user": user, "provider": provider}

@@ -212,3 +212,13 @@ def test_credentials_are_those_that_work(store, kept):
     assert known.credentials() == known.credentials(known.bindings[0]) == kept.bindings[0].credentials
     store.delete(known)
     assert store.by_id(kept.id).credentials() is None
+
+
+def test_a_provider_that_never_comes_back_is_forgotten_with_its_services(store, kept):
+    store.add(brokered.service(2), 100)
+    store.move(brokered.service(2), Status.FAILED, FAULT)
+    assert store.forget_provider("cache") == ["gw" + kept.id]
+    assert store.by_id(kept.id) is None
+    assert not store.move(kept, Status.READY)
+    with pytest.raises(errors.NotFound):
+        store.forget_provider("cache")
