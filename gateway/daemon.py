@@ -22,6 +22,7 @@ from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
 from gateway.binding.rotation import Rotator
+from gateway.binding.server import OnServers
 from gateway.broker.broker import Broker
 from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
@@ -133,7 +134,8 @@ class EngineRole(UntilStopped):
         sweeper = Sweeper(self._conf, built.deployments, built.sessions)
         healer = Healer(self._conf, built.deployments, built.sessions, built.registry)
         rotator = Rotator(self._conf, built.broker, built.deployments)
-        broker = Broker(self._conf, built.broker, Roll(self._conf, built.registry))
+        roll, drivers = Roll(self._conf, built.registry), {"server": OnServers(built.deployments)}
+        broker = Broker(self._conf, built.broker, roll, drivers)
         for beside in (sweeper, healer, rotator, broker):
             threading.Thread(target=beside.run, args=(stop,), daemon=True).start()
         Engine(self._conf, built.deployments, built.sessions, built.registry).run(stop)

@@ -44,7 +44,7 @@ def client(credentials: dict[str, str]) -> Iterator["_SqlClient | _RedisClient"]
         if place.scheme == "redis":
             with redis.Redis.from_url(url, socket_timeout=_TIMEOUT, decode_responses=True) as session:
                 session.ping()
-                yield _RedisClient(session, credentials["REDIS_PREFIX"])
+                yield _RedisClient(session, credentials.get("REDIS_PREFIX", ""))
         else:
             connect = _mysql if place.scheme == "mysql" else _postgresql
             with contextlib.closing(connect(place)) as session:

@@ -10,11 +10,11 @@ def own_gateway(context, options: dict[str, dict], variables: dict[str, str] | N
     _start(context, Gatewayd(_folder(context), options, variables))
 
 
-def mortal_gateway(context) -> None:
+def mortal_gateway(context, options: dict[str, dict] | None = None) -> None:
     """One that can be told when to die: ``context.crash``."""
     folder = _folder(context)
     context.crash = crashing.Crash(folder)
-    _start(context, context.crash.gatewayd(folder))
+    _start(context, context.crash.gatewayd(folder, options))
 
 
 def _folder(context):

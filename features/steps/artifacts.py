@@ -4,21 +4,25 @@ import gzip
 import hashlib
 import io
 import os
+import pathlib
+import re
+import shutil
+import subprocess
 import tarfile
 
-from behave import then, when
+from behave import given, then, when
 from harness.asking import call
 from harness.gatewayd import MAX_ARTIFACT
 
 GZIP = {"Content-Type": "application/gzip"}
 
 
-def tar_gz(files: dict[str, bytes]) -> bytes:
+def tar_gz(files: dict[str, bytes], mode: int = 0o644) -> bytes:
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w:gz") as tar:
         for name, content in files.items():
             member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), 0o644
+            member.size, member.mode = len(content), mode
             tar.addfile(member, io.BytesIO(content))
     return whole.getvalue()
 
@@ -32,6 +36,19 @@ def upload(context, who: str, content: bytes):
 def step_upload(context, who, name):
     text = context.text or "print('hello')\n"
     upload(context, who, tar_gz({name: text.encode()}))
+
+
+@given("an artifact of an admin's with the redis-server of this machine")
+def step_redis(context):
+    """And with the libraries that it needs beside the C library: servers have no way to a package mirror."""
+    program = shutil.which("redis-server")
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    libraries = [pathlib.Path(path) for path in re.findall(r"=> (/\S+)", linked)]
+    files = {f"lib/{each.name}": each for each in libraries if each.name not in ("libc.so.6", "libm.so.6")}
+    files["redis-server"] = pathlib.Path(program)
+    upload(context, "an admin", tar_gz({name: path.read_bytes() for name, path in files.items()}, 0o755))
+    assert context.answer.status_code == 201, context.answer.text
+    context.names["artifact"] = context.answer.json()["artifact"]["id"]
 
 
 @when("{who:Who} uploads it again")

@@ -101,6 +101,14 @@ def step_password_file(context, name):
     context.names[name] = path
 
 
+@given("a file {name:w} with this plan")
+def step_plan_file(context, name):
+    path = context.folder / name
+    path.write_text(filled(context.text, context.names))
+    context.add_cleanup(path.unlink)
+    context.names[name] = path
+
+
 @given("{who:Who} has a service {name:S} of {type:w}")
 @when("{who:Who} has a service {name:S} of {type:w}")
 def step_service(context, who, name, type):
@@ -114,7 +122,7 @@ def step_service(context, who, name, type):
 @given('the credentials in "{place}" are those of {name:S}')
 @then('the credentials in "{place}" are those of {name:S}')
 def step_credentials(context, place, name):
-    context.credentials[name] = found(context.answer, place)
+    context.credentials = {**getattr(context, "credentials", {}), name: found(context.answer, place)}
 
 
 @then('"{place}" is like {pattern:S}')
@@ -266,6 +274,13 @@ def step_mend(context):
 def step_begin_service(context, who, name, type):
     wanted = {"type": type, "plan": "free", "name": name}
     _begin(context, who, "POST", "/v1/services", {"service": wanted})
+
+
+@when("{who:Who} begins on a server to have a service {name:S} of {type:w}")
+def step_begin_on_server(context, who, name, type):
+    """Of the plan small."""
+    context.clearing.begin(context.client)
+    _begin(context, who, "POST", "/v1/services", {"service": {"type": type, "plan": "small", "name": name}})
 
 
 @when("{who:Who} begins to call DELETE {path:S}")

@@ -97,6 +97,11 @@ def step_mortal_gateway(context):
     mortal_gateway(context)
 
 
+@given("a gateway of the scenario's own that dies when it is told to and takes artifacts of {size:d} MiB")
+def step_mortal_gateway_large(context, size):
+    mortal_gateway(context, {"deploy": {"max_artifact": size * 1024 * 1024}})
+
+
 @when("the daemon is to die in the middle of its step {step:w} of target {target:d}")
 def step_to_die(context, step, target):
     context.crash.at(step, target, "call 1")

@@ -1,24 +1,22 @@
 """/v1/deployments: a service onto servers, in one call; each further call for it is its next release."""
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
-import time
-import uuid
 
 import pecan
 from oslo_db import exception as db_exception
 
 from gateway import errors
-from gateway.api import bind, wish
+from gateway.api import asked, bind, wish
 from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat, wants_events
 from gateway.api.log import Following
+from gateway.api.server_plans import check_no_service
 from gateway.api.waiting import last_event_id
 from gateway.binding.environment import chosen, environment
-from gateway.deploy import flow, marks, plan
+from gateway.deploy import flow, plan
 from gateway.deploy.model import (
     SETTLED,
     UNFINISHED,
@@ -57,6 +55,7 @@ class Deployments(Collection):
         self._sessions = parts.sessions
         self._store = parts.deployments
         self._broker = parts.broker
+        self._asked = asked.Asked(parts.sessions, parts.deployments)
         self._following = Following(parts.deployments, parts.waiting)
 
     @expose(policy="gateway:deployments:get", query=PAGE)
@@ -86,6 +85,7 @@ class Deployments(Collection):
         return self._located(deployment.id, context)
 
     def _accepted(self, context, wanted: dict, key: IdempotencyKey | None) -> Deployment:
+        check_no_service(self._broker, context.project_id, wanted["service"])
         live = self._store.live(context.project_id, wanted["service"])
         if live and live.status not in SETTLED:
             raise _busy(live.spec.service, f"is {live.status} (deployment {live.id})")
@@ -109,21 +109,8 @@ class Deployments(Collection):
         return spec, secrets | {"bound": environment(self._broker, spec)}
 
     def _first(self, context, spec: Spec, secrets: dict, key: IdempotencyKey | None) -> Deployment:
-        now, targets, id = time.time(), plan.first(spec), str(uuid.uuid4())
-        deployment = Deployment(
-            id=id,
-            project_id=context.project_id,
-            request_id=context.request_id,
-            trust_id=self._trust(context, id),
-            release=_release(context, 1, spec, None),
-            status=Status.PENDING,
-            fault=None,
-            created_at=now,
-            updated_at=now,
-            steps=flow.planned_steps(**plan.shape(spec, targets)),
-            targets=targets,
-        )
-        with self._trust_kept_only_if_stored(deployment.trust_id):
+        deployment = self._asked.first(context, spec)
+        with self._asked.kept_only_if_stored(deployment.trust_id):
             self._store.add(deployment, secrets, _for(key, deployment))
         return deployment
 
@@ -137,27 +124,13 @@ class Deployments(Collection):
     ) -> Deployment:
         """``wanted``: what runs, what is secret in it, and the folder where it is on the servers already."""
         spec, secrets, folder = wanted
-        release = _release(context, self._store.releases(live.id)[0].number + 1, spec, folder)
-        deployment = flow.next_of(live, release, targets, context.request_id, self._trust(context, live.id))
-        with self._trust_kept_only_if_stored(deployment.trust_id):
+        release = asked.release(context, self._store.releases(live.id)[0].number + 1, spec, folder)
+        trust_id = self._asked.trust(context, live.id)
+        deployment = flow.next_of(live, release, targets, context.request_id, trust_id)
+        with self._asked.kept_only_if_stored(deployment.trust_id):
             if not self._store.begin(deployment, secrets, _for(key, deployment)):
                 raise _busy(live.spec.service, "was just changed by another call")
         return deployment
-
-    def _trust(self, context, id: str) -> str:
-        """Marked, so that one whose deployment has never been stored is found by the sweep."""
-        mark = marks.description(self._store.owner, id)
-        return self._sessions.create_trust(
-            context.auth, context.user_id, context.project_id, context.roles, mark
-        )
-
-    @contextlib.contextmanager
-    def _trust_kept_only_if_stored(self, trust_id: str):
-        try:
-            yield
-        except BaseException:
-            self._sessions.delete_trust(trust_id)
-            raise
 
     def _answered_before(self, key: IdempotencyKey, known: IdempotencyKey, context) -> dict:
         if key.body != known.body:
@@ -182,6 +155,7 @@ class Deployments(Collection):
     def rollback(self, id, context, body):
         """A new release of what an earlier one was; without ``release``, the one before."""
         live = self._store.deployment(id, context.project_id)
+        check_no_service(self._broker, context.project_id, live.spec.service)
         if live.status not in SETTLED:
             raise _busy(live.spec.service, f"is {live.status}")
         old = _earlier(self._store.releases(id), live.release, body.get("release"))
@@ -211,7 +185,8 @@ class Deployments(Collection):
     @expose(policy="gateway:deployments:delete", status=202)
     def delete(self, id, context):
         """The engine takes everything back; GET answers 404 once that is done."""
-        self._store.deployment(id, context.project_id)
+        deployment = self._store.deployment(id, context.project_id)
+        check_no_service(self._broker, context.project_id, deployment.spec.service)
         self._store.move(id, Status.DELETING, [*UNFINISHED, *SETTLED, Status.FAILED])
         return self._shown(id, context)
 
@@ -247,10 +222,6 @@ def _idempotency_key(body: dict) -> IdempotencyKey | None:
 
 def _for(key: IdempotencyKey | None, deployment: Deployment) -> IdempotencyKey | None:
     return dataclasses.replace(key, deployment_id=deployment.id) if key else None
-
-
-def _release(context, number: int, spec: Spec, folder: str | None) -> Release:
-    return Release.wanted(number, spec, context.user_id, context.request_id, time.time(), folder)
 
 
 def _earlier(releases: list[Release], running: Release, number: int | None) -> Release:

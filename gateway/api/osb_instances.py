@@ -15,6 +15,7 @@ from gateway.api import osb_catalog
 from gateway.api.osb_call import ID, OBJECT, Answer, Call, concurrent, kept, last
 from gateway.api.patience import Patience
 from gateway.api.providers import NAME
+from gateway.api.server_plans import Adding
 from gateway.api.services import check
 from gateway.broker import choice, platforms
 from gateway.broker.model import Provider, Service, Status
@@ -52,10 +53,10 @@ _UPDATE = {
 
 class Instances:
     def __init__(self, parts, patience: Patience):
-        self._conf = parts.conf
         self._store: BrokerStore = parts.broker
         self._roll = Roll(parts.conf, parts.registry)
         self._patience = patience
+        self._adding = Adding(parts)
 
     def provision(self, call: Call, instance_id: str) -> Answer:
         """201 for what this call made; 200 for the one that there is, as it is wanted."""
@@ -63,7 +64,7 @@ class Instances:
         type, plan = osb_catalog.named(self._store.providers(), wanted["service_id"], wanted["plan_id"])
         service = self._wanted(call, instance_id, wanted, type, plan)
         found = self._standing(service.id)
-        is_new = found is None and self._add(service, _names(wanted, service))
+        is_new = found is None and self._add(call, service, _names(wanted, service))
         if not is_new:
             _check_same(found or self._standing(service.id), service)
         found = self._until(call, service.id, lambda each: each.status is not Status.CREATING)
@@ -157,11 +158,11 @@ class Instances:
             },
         )
 
-    def _add(self, service: Service, names: list[str]) -> bool:
+    def _add(self, call: Call, service: Service, names: list[str]) -> bool:
         """Under the first of the names that is free. False where another call was quicker."""
         for name in names:
             try:
-                self._store.add(dataclasses.replace(service, name=name), self._conf.broker.max_services)
+                self._adding.add(call.context, dataclasses.replace(service, name=name))
                 return True
             except db_exception.DBDuplicateEntry:
                 if self._standing(service.id) is not None:

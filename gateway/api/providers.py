@@ -9,9 +9,10 @@ import pecan
 from oslo_db import exception as db_exception
 
 from gateway import errors
-from gateway.api import auth
+from gateway.api import auth, server_plans
 from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat
+from gateway.binding.server import OnServers
 from gateway.broker.broker import Reach, bad_host
 from gateway.broker.model import Limits, Offers, Plan, Provider, Status
 from gateway.broker.providers import TYPES
@@ -85,7 +86,7 @@ _MEMBERS = {
         "minProperties": 1,
         "maxProperties": 100,
         "propertyNames": NAME,
-        "additionalProperties": _PLAN,
+        "additionalProperties": {"type": "object"},
         "error": 'must be {"NAME": {"description": …, limits}, …}, at least one.',
     },
 }
@@ -114,7 +115,8 @@ class Providers(Collection):
     def __init__(self, parts):
         self._conf = parts.conf
         self._store = parts.broker
-        self._reach = Reach(parts.conf)
+        self._deployments = parts.deployments
+        self._reach = Reach(parts.conf, {"server": OnServers(parts.deployments)})
         self._roll = Roll(parts.conf, parts.registry)
 
     @expose(policy="gateway:providers:get", query=PAGE)
@@ -135,7 +137,7 @@ class Providers(Collection):
             name=wanted["name"],
             type=wanted["type"],
             project_id=context.project_id,
-            **_settings(wanted, wanted["type"], ""),
+            **self._settings(wanted, wanted["type"], context.project_id),
             status=Status.READY,
             created_at=now,
             updated_at=now,
@@ -165,7 +167,9 @@ class Providers(Collection):
                 field="provider.type",
             )
         provider = dataclasses.replace(
-            before, **_settings(wanted, before.type, before.password), updated_at=time.time()
+            before,
+            **self._settings(wanted, before.type, before.project_id, before.password),
+            updated_at=time.time(),
         )
         offers = self._reach.driver(provider).check(provider.offers)
         self._store.change_provider(
@@ -190,6 +194,23 @@ class Providers(Collection):
         pecan.response.status_int = 204 if gone else 202
         return None if gone else self._shown(name)
 
+    def _settings(self, wanted: dict, type: str, project_id: str, password: str = "") -> dict[str, Any]:
+        """What of a provider may change; ``password``: where none is given; ``project_id``: of who attached
+        it. Raises Invalid."""
+        _check_members(wanted, type)
+        plans = {}
+        if "plans" in wanted and type == "server":
+            plans = server_plans.plans(wanted["plans"], project_id, self._deployments)
+        elif "plans" in wanted:
+            plans = _plans(wanted["plans"], type)
+        return {
+            "url": wanted["url"] if "url" in wanted else _url(wanted, type),
+            "username": wanted.get("username", ""),
+            "password": wanted.get("password", password),
+            "ca": wanted.get("ca"),
+            "offers": {wanted.get("service", type): plans} if plans else {},
+        }
+
     def _shown(self, name: str) -> dict:
         provider = self._store.provider(name)
         return {"provider": self._viewer()(provider)}
@@ -207,24 +228,17 @@ class Providers(Collection):
     def _managed(self, provider: Provider) -> dict:
         ca = {"ca": provider.ca} if provider.ca else {}
         services = self._store.counts([provider.name])[provider.name]
-        return {"username": provider.username, **ca, "services": services}
+        recipes = {"plans": server_plans.recipes(provider)} if provider.type == "server" else {}
+        return {"username": provider.username, **ca, **recipes, "services": services}
 
 
-def _settings(wanted: dict, type: str, password: str) -> dict[str, Any]:
-    """What of a provider may change; ``password``: where none is given. Raises Invalid for members that such
-    providers do not have."""
+def _check_members(wanted: dict, type: str) -> None:
+    """Raises Invalid for those that such providers do not have."""
     kind, given = TYPES[type], wanted.keys() - {"name", "type"}
     for member in sorted(kind.needs - given):
         raise _invalid(member, f"a provider of type {type} needs one")
     for member in sorted(given - kind.needs - kind.may):
         raise _invalid(member, f"a provider of type {type} has none")
-    return {
-        "url": wanted["url"] if "url" in wanted else _url(wanted, type),
-        "username": wanted.get("username", ""),
-        "password": wanted.get("password", password),
-        "ca": wanted.get("ca"),
-        "offers": {wanted.get("service", type): _plans(wanted["plans"], type)} if "plans" in wanted else {},
-    }
 
 
 def _invalid(member: str, why: str) -> errors.Invalid:
@@ -233,6 +247,8 @@ def _invalid(member: str, why: str) -> errors.Invalid:
 
 def _url(wanted: dict, type: str) -> str:
     """Raises Invalid for a host that is none."""
+    if "host" not in wanted:
+        return ""
     try:
         host = guard.parse(wanted["host"])
     except ValueError as error:
@@ -242,7 +258,8 @@ def _url(wanted: dict, type: str) -> str:
 
 
 def _plans(plans: dict, type: str) -> dict[str, Plan]:
-    """Raises Invalid for a limit that such a provider does not enforce."""
+    """Raises Invalid, also for a limit that such a provider does not enforce."""
+    server_plans.check_members(plans, _PLAN)
     enforced = TYPES[type].limits
     for plan, members in plans.items():
         for limit in sorted(members.keys() - enforced - {"description"}):

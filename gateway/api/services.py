@@ -20,10 +20,23 @@ from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat
 from gateway.api.patience import Patience
 from gateway.api.providers import NAME, wrapped
+from gateway.api.server_plans import Adding
+from gateway.binding.server import ONE_BINDING
 from gateway.broker import choice
-from gateway.broker.model import LIVE, Binding, Fault, Provider, Rotation, RotationStatus, Service, Status
+from gateway.broker.model import (
+    LIVE,
+    Binding,
+    Fault,
+    Provider,
+    Rotation,
+    RotationStatus,
+    Service,
+    Status,
+    on_server,
+)
 from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
+from gateway.deploy.model import Deployment, StepState
 from gateway.deploy.store import DeploymentStore
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 64, "error": "must be text of 1 to 64 characters."}
@@ -52,6 +65,7 @@ class Services(Collection):
         self._roll = Roll(parts.conf, parts.registry)
         self._deployments: DeploymentStore = parts.deployments
         self._patience = patience
+        self._adding = Adding(parts)
 
     @expose(policy="gateway:services:get", query={**PAGE, "user": _TEXT, "provider": _TEXT})
     def get_all(self, context, limit=None, marker=None, user=None, provider=None):
@@ -81,7 +95,7 @@ class Services(Collection):
         )
         service = _new_service(context, wanted, provider)
         try:
-            self._store.add(service, self._conf.broker.max_services)
+            self._adding.add(context, service)
         except db_exception.DBDuplicateEntry as error:  # another call was quicker
             raise _busy(service.name, "was just asked for by another call") from error
         return self._made(service)
@@ -128,11 +142,7 @@ class Services(Collection):
     @expose(policy="gateway:services:update", body=_EMPTY, status=201)
     def post_binding(self, name, context, body):
         """Another login, besides those that there are."""
-        service = self._store.service(context.project_id, name)
-        if not self._store.provider(service.provider).offers[service.type][service.plan].is_bindable:
-            raise errors.Conflict(
-                "gateway.binding.none", f"Services of the plan {service.plan} have no bindings."
-            )
+        service = self._several(context, name)
         binding = new_binding(service.id)
         if not self._store.add_binding(binding, self._conf.broker.max_bindings):
             raise _busy(name, f"is {service.status}")
@@ -157,7 +167,7 @@ class Services(Collection):
     def rotate(self, name, context, body):
         """A binding in place of those that are told and used. 202 while deployments get it, and while the old
         ones go."""
-        service = self._store.service(context.project_id, name)
+        service = self._several(context, name)
         binding = new_binding(service.id)
         wanted = rotations.wanted(context, service, self._deployments.uses(service.id), binding)
         if not self._store.begin_rotation(wanted, binding, self._conf.broker.max_bindings):
@@ -169,6 +179,18 @@ class Services(Collection):
             pecan.response.headers["Location"] = f"/v1/services/{name}"
             pecan.response.status_int = 202
         return self._shown(self._store.service(context.project_id, name))
+
+    def _several(self, context, name: str) -> Service:
+        """Raises Conflict for one that cannot have several bindings."""
+        service = self._store.service(context.project_id, name)
+        provider = self._store.provider(service.provider)
+        if not provider.offers[service.type][service.plan].is_bindable:
+            raise errors.Conflict(
+                "gateway.binding.none", f"Services of the plan {service.plan} have no bindings."
+            )
+        if provider.type == "server" and service.bindings:
+            raise errors.Conflict("gateway.binding.only_one", ONE_BINDING)
+        return service
 
     def _is_told_enough(self, rotation: Rotation | None) -> bool:
         """It is over, or goes on for as long as deployments take."""
@@ -224,6 +246,7 @@ class Services(Collection):
 
     def _shown(self, service: Service) -> dict:
         more = rotations.view(self._store.rotation(service.id), self._deployments.uses(service.id))
+        more["deployment"] = _made_by(self._deployments.live(service.project_id, on_server(service.id)))
         return {"service": _service(service) | more | _credentials(service)}
 
     def _shown_binding(self, service: Service, binding: Binding) -> dict:
@@ -301,6 +324,14 @@ def _service(service: Service) -> dict[str, Any]:
         "created_at": isoformat(service.created_at),
         "updated_at": isoformat(service.updated_at),
     }
+
+
+def _made_by(deployment: Deployment | None) -> dict[str, Any] | None:
+    """Of a service on a server of its own: how far that is."""
+    if deployment is None:
+        return None
+    running = next((step for step in deployment.steps if step.state is StepState.RUNNING), None)
+    return {"id": deployment.id, "status": deployment.status, "step": running and running.name}
 
 
 def _binding(binding: Binding) -> dict[str, Any]:

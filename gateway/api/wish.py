@@ -21,7 +21,7 @@ _USER = {"type": "string", "pattern": recipe.USER}
 _TEXT = {"type": "string", "maxLength": 256 * 1024, "pattern": r"^[^\x00]*$"}
 #: Not ending in "-": apt-get would remove the package.
 _PACKAGE = r"^[A-Za-z0-9][A-Za-z0-9.+:~_-]*(?<!-)(?!\n)$"
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "type": "object",
     "maxProperties": 500,
     "propertyNames": {
@@ -39,7 +39,7 @@ _JUMP = {
     "dependentRequired": {"private_key": ["user"]},
 }
 
-_NEW_SERVERS = {
+NEW_SERVERS = {
     "properties": {
         "flavor": _NAME,
         "image": _NAME,
@@ -69,7 +69,7 @@ _SERVER = {
     "type": "object",
     "if": {"required": ["ids"]},
     "then": _EXISTING_SERVERS,
-    "else": _NEW_SERVERS,
+    "else": NEW_SERVERS,
 }
 
 _SECONDS_OR_NONE = {"type": "number", "minimum": 0, "maximum": 3600}
@@ -128,8 +128,8 @@ BODY = {
                 },
                 "setup": _TEXT,
                 "command": {**_TEXT, "minLength": 1},
-                "env": _ENVIRONMENT,
-                "secrets": _ENVIRONMENT,
+                "env": ENVIRONMENT,
+                "secrets": ENVIRONMENT,
                 "port": {"type": "integer", "minimum": 1, "maximum": 65535},
                 "proto": {"enum": ["http", "https"]},
                 "routes": {"type": "array", "items": {"type": "string", "pattern": "^/"}, "maxItems": 1000},

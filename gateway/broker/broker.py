@@ -15,7 +15,7 @@ import pathlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import fasteners
 from oslo_config import cfg
@@ -38,16 +38,19 @@ _FORGETTING = 3600.0  # seconds between looks for what failed long ago
 
 
 class Reach:
-    """Which providers may be connected to, and how."""
+    """Which providers may be connected to, and how. ``drivers`` are those by type that have no login."""
 
-    def __init__(self, conf: cfg.ConfigOpts):
+    def __init__(self, conf: cfg.ConfigOpts, drivers: Mapping[str, Driver] | None = None):
         self._conf = conf
+        self._drivers = drivers or {}
         self._guard = guard.Guard(conf)
         self._allowed = [ipaddress.ip_network(network) for network in conf.broker.allowed_networks]
 
     def driver(self, provider: Provider) -> Driver:
         """Raises Invalid for a host that is none or may not be connected to, ProviderError for a name that
         is not known."""
+        if provider.type in self._drivers:
+            return self._drivers[provider.type]
         login = Login(provider, self._address(provider), self._conf.broker.timeout)
         return TYPES[provider.type].driver(login)
 
@@ -85,11 +88,17 @@ def bad_host(type: str, why: str) -> errors.Invalid:
 class Broker:
     """The one of a gateway's state_path; ``run`` is its whole life."""
 
-    def __init__(self, conf: cfg.ConfigOpts, store: BrokerStore, roll: Roll):
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        store: BrokerStore,
+        roll: Roll,
+        drivers: Mapping[str, Driver] | None = None,
+    ):
         self._conf = conf
         self._store = store
         self._roll = roll
-        self._driver = Reach(conf).driver
+        self._driver = Reach(conf, drivers).driver
         self._lock = fasteners.InterProcessLock(pathlib.Path(conf.state_path) / "broker.lock")
         self._running: dict[str, tuple[str, concurrent.futures.Future]] = {}  # by service: its provider
         self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)

@@ -1,5 +1,4 @@
-"""Providers, services and bindings: the SQL. Passwords and credentials are sealed before they reach the
-database."""
+"""Services and bindings: the SQL. Passwords and credentials are sealed before they reach the database."""
 
 import dataclasses
 import json
@@ -44,10 +43,12 @@ class BrokerStore(Providers, InUse, Rotations):
 
     # What projects have; what belongs to another one is not there (NotFound)
 
-    def add(self, service: Service, most: int) -> None:
-        """With its bindings, in place of one of its name or id that has failed. Raises oslo.db's
-        DBDuplicateEntry for one that has not, NotFound where its provider goes just now, QuotaExceeded where
-        the project has ``most`` already."""
+    def add(
+        self, service: Service, most: int, also: Callable[[sa.Connection], None] = lambda connection: None
+    ) -> None:
+        """With its bindings, in place of one of its name or id that has failed; ``also`` is done in the same
+        transaction. Raises oslo.db's DBDuplicateEntry for one that has not, NotFound where its provider goes
+        just now, QuotaExceeded where the project has ``most`` already."""
         row = {name: value for name, value in vars(service).items() if name != "bindings"}
         of_project = _services.c.project_id == service.project_id
         with self._database.write() as connection:
@@ -64,6 +65,7 @@ class BrokerStore(Providers, InUse, Rotations):
             if service.bindings:
                 rows = [self._binding_row(each) for each in service.bindings]
                 connection.execute(_bindings.insert(), rows)
+            also(connection)
 
     def service(self, project_id: str, name: str) -> Service:
         for found in self._read(_services.c.project_id == project_id, _services.c.name == name):

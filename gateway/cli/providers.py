@@ -5,6 +5,8 @@ import getpass
 import json
 import pathlib
 
+import yaml
+
 from gateway.cli.command import Column, Command, CommandError, Formatted, List, Show, add_yes, fields, rows
 
 
@@ -54,7 +56,9 @@ def _plan(text: str) -> tuple[str, dict]:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", metavar="URL", help="of a provider of type http or osb")
-    parser.add_argument("--service", metavar="TYPE", help="what services of a provider of type http are")
+    parser.add_argument(
+        "--service", metavar="TYPE", help="what services of a provider of type http or server are"
+    )
     parser.add_argument(
         "--ca-file", metavar="FILE", help="whose certificates are trusted; default: the host's"
     )
@@ -70,16 +74,37 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,LIMIT=NUMBER]",
         help="free,connections=5,statement_timeout=10; may be given several times",
     )
+    parser.add_argument(
+        "--plan-file",
+        dest="recipes",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "FILE"),
+        help="a plan of a provider of type server, in YAML; may be given several times",
+    )
 
 
 def _given(parsed_args: argparse.Namespace) -> dict:
     wanted = {name: getattr(parsed_args, name) for name in ("url", "service", "host", "port", "username")}
-    wanted["plans"] = dict(parsed_args.plans) if parsed_args.plans else None
+    plans = dict(parsed_args.plans or ()) | {name: _recipe(path) for name, path in parsed_args.recipes}
+    wanted["plans"] = plans or None
     if parsed_args.password_file:
         wanted["password"] = _text("--password-file", parsed_args.password_file).partition("\n")[0]
     if parsed_args.ca_file:
         wanted["ca"] = _text("--ca-file", parsed_args.ca_file)
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _recipe(path: str) -> dict:
+    """As of a service.yaml."""
+    try:
+        plan = yaml.safe_load(_text("--plan-file", path))
+    except yaml.YAMLError as error:
+        raise CommandError(f"--plan-file {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(plan, dict):
+        raise CommandError(f"--plan-file {path} is no plan: it must be fields, such as port: 6379.")
+    return plan
 
 
 def _text(option: str, path: str) -> str:
@@ -115,7 +140,7 @@ class CreateProvider(Show):
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME")
         parser.add_argument(
-            "--type", required=True, help="mysql (MariaDB too), postgresql, redis, http or osb"
+            "--type", required=True, help="mysql (MariaDB too), postgresql, redis, http, osb or server"
         )
         _add_options(parser)
         return parser

@@ -104,7 +104,9 @@ class Sessions:
             access = auth.get_access(session)
             if not access.application_credential_id:
                 return self._create_trust(session, user_id, project_id, roles, description)
-            if access.application_credential_access_rules:  # the other one would have none
+            used = access.application_credential
+            # the other one would have no rules; and Keystone under load has been seen to forget a restriction
+            if used.get("access_rules") or used.get("restricted"):
                 raise errors.Forbidden("gateway.trust.refused", _NO_CREDENTIAL)
             return self._create_credential(session, user_id, roles, description)
 

@@ -64,6 +64,12 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
     def add(self, deployment: Deployment, secrets: dict, key: IdempotencyKey | None = None) -> None:
         """``secrets``: {"env": {name: value}, "private_key": PEM or absent}. Raises oslo.db's
         DBDuplicateEntry when the project has a live deployment of the service, or has used the key."""
+        with self._database.write() as connection:
+            self.insert(connection, deployment, secrets)
+            _insert_key(connection, deployment, key)
+
+    def insert(self, connection: sa.Connection, deployment: Deployment, secrets: dict) -> None:
+        """``add`` in a transaction that does more."""
         values = {
             "id": deployment.id,
             "project_id": deployment.project_id,
@@ -73,11 +79,9 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
             "created_at": deployment.created_at,
             **self._begun(deployment),
         }
-        with self._database.write() as connection:
-            connection.execute(deployments.insert(), values)
-            self._insert_plan(connection, deployment, secrets)
-            log.tell_status(connection, deployment.id, deployment.status)
-            _insert_key(connection, deployment, key)
+        connection.execute(deployments.insert(), values)
+        self._insert_plan(connection, deployment, secrets)
+        log.tell_status(connection, deployment.id, deployment.status)
 
     def begin(self, deployment: Deployment, secrets: dict | None, key: IdempotencyKey | None = None) -> bool:
         """What follows in a service that runs: ``deployment`` as it is to become, ``secrets`` of its release,

@@ -48,7 +48,7 @@ class Type:
     """Of providers. ``needs`` and ``may``: which members an admin must and may give of one, and of those of
     its plans, ``limits``."""
 
-    driver: Callable[[Login], Driver]
+    driver: Callable[[Login], Driver] | None  # None: it is handed in (gateway.binding)
     needs: frozenset[str]
     may: frozenset[str]
     limits: frozenset[str] = frozenset()
@@ -69,5 +69,6 @@ TYPES = {
     "postgresql": _database(PostgreSQL, 5432, "connections", "statement_timeout"),
     "redis": _database(Redis, 6379),
     "http": Type(Http, frozenset({"url", "service", "plans"}), _OVER_HTTP),
+    "server": Type(None, frozenset({"service", "plans"}), frozenset(), is_slow=True),
     "osb": Type(OpenServiceBroker, frozenset({"url"}), _OVER_HTTP, has_catalogue=True),
 }

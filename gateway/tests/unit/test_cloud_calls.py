@@ -428,11 +428,20 @@ def test_a_restricted_application_credential_is_refused(cloud_api, sessions, by_
     assert raised.value.code == "gateway.trust.refused"
 
 
-def test_one_with_access_rules_is_refused(cloud_api, sessions, cloud):
-    """What the gateway would be given has none of them."""
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {
+            "restricted": False,
+            "access_rules": [{"service": "compute", "method": "GET", "path": "/v2.1/servers"}],
+        },
+        {"restricted": True},
+    ],
+)
+def test_one_that_is_limited_is_refused(cloud_api, sessions, cloud, limits):
+    """What the gateway would be given has no rules; and Keystone may forget the restriction."""
     made = token()
-    rules = [{"service": "compute", "method": "GET", "path": "/v2.1/servers"}]
-    made["token"]["application_credential"] = {"id": "theirs", "restricted": False, "access_rules": rules}
+    made["token"]["application_credential"] = {"id": "theirs", **limits}
     cloud_api.post(f"{KEYSTONE}/auth/tokens", json=made, headers={"X-Subject-Token": "T"})
     with pytest.raises(errors.Forbidden, match="access rules"):
         sessions.create_trust(cloud._session.auth, "user", PROJECT, ["member"], "a mark")
