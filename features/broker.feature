@@ -333,6 +333,7 @@ Feature: Services: databases of a project's own, on servers that an admin attach
       | redis | "plans": {"x": {"description": 1}}    | 400 gateway.request.invalid     | provider.plans.x.description        |
       | redis | "colour": "red"                       | 400 gateway.request.invalid     | provider                            |
       | redis | "url": "http://192.0.2.1"             | 400 gateway.request.invalid     | provider.url                        |
+      | redis | "ca": "-----BEGIN CERTIFICATE-----"   | 400 gateway.provider.ca         | provider.ca                         |
 
   Scenario Outline: Providers that are not there, or do not let the broker in
     Given a <type> server

@@ -86,6 +86,60 @@ Feature: Providers that make services in their own way
     Then the answer is 204
     And the provider has nothing
 
+  Scenario: A plan without bindings, that stays, for projects and for platforms
+    Given an osb provider that is attached
+    And a platform with an application credential of a member's
+    When a member calls POST /v1/services
+      """
+      {"service": {"type": "Queues.v2", "plan": "fixed", "name": "dull"}}
+      """
+    Then the answer is 201
+    And "service.credentials" is null
+    When a member calls POST /v1/services/dull/bindings
+      """
+      {}
+      """
+    Then the error is 409 gateway.binding.none
+    When a member calls PUT /v1/services/dull
+      """
+      {"service": {"plan": "free"}}
+      """
+    Then the error is 409 gateway.service.plan_fixed
+    And its field is "service.plan"
+    When the platform calls GET /osb/v2/catalog
+    Then "services.0.name" is "Queues.v2"
+    And "services.0.plans.0.bindable" is false
+    And "services.0.plans.0.plan_updateable" is false
+    Given "services.0.id" is remembered as queues
+    And "services.0.plans.0.id" is remembered as fixed
+    And "services.0.plans.1.id" is remembered as free
+    When the platform calls PUT /osb/v2/service_instances/q-1
+      """
+      {"service_id": "{queues}", "plan_id": "{fixed}", "organization_guid": "o-1", "space_guid": "s-1"}
+      """
+    Then the answer is 201
+    When the platform calls PUT /osb/v2/service_instances/q-1/service_bindings/b-1
+      """
+      {"service_id": "{queues}", "plan_id": "{fixed}"}
+      """
+    Then the answer is 400
+    When the platform calls PATCH /osb/v2/service_instances/q-1
+      """
+      {"service_id": "{queues}", "plan_id": "{free}"}
+      """
+    Then the answer is 422
+    When the platform calls PUT /osb/v2/service_instances/q-2
+      """
+      {"service_id": "{queues}", "plan_id": "{free}", "organization_guid": "o-1", "space_guid": "s-1"}
+      """
+    And the platform calls PUT /osb/v2/service_instances/q-2/service_bindings/b-2
+      """
+      {"service_id": "{queues}", "plan_id": "{free}"}
+      """
+    Then the answer is 201
+    And "credentials.uri" is like amqp://[0-9a-f]{32}@203.0.113.9/
+    And the provider has binding, instance of plan-fixed, instance of plan-fixed, instance of plan-free, and nothing else
+
   Scenario: An Open Service Broker that takes its time
     Given an osb provider that is attached
     When a member calls POST /v1/services

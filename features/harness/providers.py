@@ -102,18 +102,28 @@ class HttpProvider:
 
 
 class _Queues(ServiceBroker):
-    """Makes queues, of a kind; those of the plan slow, and their bindings, asynchronously."""
+    """Makes queues, of a kind. Those of the plan slow, and their bindings, it makes asynchronously; those of
+    the plan fixed have none, and no other plan ever."""
 
     def __init__(self):
-        self.offered = ["free", "large", "slow"]
+        self.offered = ["free", "large", "slow", "fixed"]
         self.instances: dict[str, str] = {}  # their plans
         self.bindings: dict[tuple[str, str], dict] = {}
         self._looks: dict[str, int] = {}
 
     def catalog(self):
         is_for_platforms = flask.request.path.endswith("/catalog")  # else all that there ever were
-        names = self.offered if is_for_platforms else ["free", "large", "slow"]
-        plans = [ServicePlan(f"plan-{name}", name, f"Queues, {name}.") for name in names]
+        names = self.offered if is_for_platforms else ["free", "large", "slow", "fixed"]
+        plans = [
+            ServicePlan(
+                f"plan-{name}",
+                name,
+                f"Queues, {name}.",
+                bindable=name != "fixed",
+                plan_updateable=name != "fixed",
+            )
+            for name in names
+        ]
         return Service(
             "offering-queues",
             "Queues.v2",

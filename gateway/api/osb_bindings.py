@@ -48,6 +48,10 @@ class Bindings:
         if "service_id" in wanted:
             check_offering(service, wanted["service_id"])
             self._check_plan(service, wanted.get("plan_id"))
+        if not self._store.provider(service.provider).offers[service.type][service.plan].is_bindable:
+            raise errors.Invalid(
+                "gateway.binding.none", f"plan_id: services of the plan {service.plan} have no bindings."
+            )
         binding = self._wanted(call, service, binding_id, wanted)
         is_new = self._add(service, binding)
         if not is_new:

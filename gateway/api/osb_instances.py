@@ -136,7 +136,7 @@ class Instances:
     def _wanted(self, call: Call, instance_id: str, wanted: dict, type: str, plan: str) -> Service:
         providers, now = self._store.providers(), time.time()
         counts = self._store.counts([each.name for each in providers])
-        provider = choice.chosen(providers, counts, self._roll.health(), type, plan)
+        provider = choice.chosen(providers, counts, self._roll.health(providers), type, plan)
         check_wait(call, provider)
         return Service(
             id=platforms.service_id(call.context.project_id, instance_id),
@@ -177,6 +177,10 @@ class Instances:
         if plan not in osb_catalog.offered([own]).get(service.type, {}):
             raise errors.Unprocessable(
                 "PlanChangeNotSupported", f"plan_id: the provider of {service.name} has no plan {plan}."
+            )
+        if plan != service.plan and not own.offers[service.type][service.plan].is_updateable:
+            raise errors.Unprocessable(
+                "PlanChangeNotSupported", f"plan_id: services of the plan {service.plan} stay with it."
             )
         return plan
 

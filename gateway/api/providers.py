@@ -166,9 +166,11 @@ class Providers(Collection):
                 f"type: {name} is {before.type}, and stays so.",
                 field="provider.type",
             )
+        project_id = before.project_id or context.project_id
         provider = dataclasses.replace(
             before,
-            **self._settings(wanted, before.type, before.project_id, before.password),
+            project_id=project_id,
+            **self._settings(wanted, before.type, project_id, before.password),
             updated_at=time.time(),
         )
         offers = self._reach.driver(provider).check(provider.offers)
@@ -183,14 +185,15 @@ class Providers(Collection):
         """204 when it is gone, 202 while its services are being deleted first. ``forget``: it and its
         services are gone at once, and nothing is asked of it, since it never comes back; 200 with what may
         be left there."""
+        provider = self._store.provider(name)
         if forget:
             left = self._store.forget_provider(name)
-            self._roll.leave(name)
+            self._roll.leave(provider)
             pecan.response.status_int = 200
             return {"left": left}
         gone = self._store.delete_provider(name, force)
         if gone:
-            self._roll.leave(name)
+            self._roll.leave(provider)
         pecan.response.status_int = 204 if gone else 202
         return None if gone else self._shown(name)
 
@@ -217,10 +220,11 @@ class Providers(Collection):
 
     def _viewer(self):
         """Who may change providers sees how they are managed, too."""
-        manages, health = auth.may(pecan.request, "gateway:providers:update"), self._roll.health()
+        manages = auth.may(pecan.request, "gateway:providers:update")
 
         def view(provider: Provider) -> dict:
-            shown = {"health": _health(health.get(provider.name), manages)}
+            health = self._roll.health([provider]).get(provider.name)
+            shown = {"health": _health(health, manages)}
             return _view(provider) | shown | (self._managed(provider) if manages else {})
 
         return view

@@ -88,7 +88,7 @@ class Services(Collection):
         provider = choice.chosen(
             providers,
             self._store.counts([each.name for each in providers]),
-            self._roll.health(),
+            self._roll.health(providers),
             wanted["type"],
             wanted["plan"],
             wanted.get("provider"),

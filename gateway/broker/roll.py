@@ -5,10 +5,11 @@ what it came to as heartbeats. So a provider is as healthy as the broker finds i
 registry's connects to where none may.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from oslo_config import cfg
 
+from gateway import errors
 from gateway.broker.model import Provider
 from gateway.registry.model import Check, Health, Instance, Kind, Registration
 from gateway.registry.registry import Registry
@@ -22,19 +23,19 @@ class Roll:
         self._conf = conf.broker
         self._registry = registry
 
-    def health(self) -> Mapping[str, Health]:
-        """By provider."""
-        return {each.provider: each.health for each in self._registry.of_providers()}
+    def health(self, providers: Iterable[Provider]) -> Mapping[str, Health]:
+        """By their names, of those that are there."""
+        return {each.name: found.health for each in providers if (found := self._of(each)) is not None}
 
     def enter(self, provider: Provider) -> Instance | None:
         """As it is now; it passes at first, where it was not there before. None where it is
         nowhere, or has no project: those that were attached before there was a roll."""
         if not (provider.project_id and provider.url):
             return None
-        known = next((i for i in self._registry.of_providers() if i.provider == provider.name), None)
+        known = self._of(provider)
         if known is not None and (known.host, known.port) == (provider.host, provider.port):
             return known
-        self.leave(provider.name)
+        self.leave(provider)
         return self._registry.register(provider.project_id, self._registration(provider), verify=False)
 
     def tell(self, provider: Provider, ok: bool, output: str) -> None:
@@ -43,23 +44,30 @@ class Roll:
         if instance is not None:
             self._registry.beat(*instance.key, ok, output)
 
-    def leave(self, name: str) -> None:
+    def leave(self, provider: Provider) -> None:
         """Fine where it is not there."""
-        for instance in self._registry.of_providers():
-            if instance.provider == name:
-                self._registry.deregister(*instance.key)
+        known = self._of(provider)
+        if known is not None:
+            self._registry.deregister(*known.key)
 
-    def keep(self, providers: list[Provider]) -> None:
+    def keep(self, providers: Iterable[Provider]) -> None:
         """No others than these."""
         names = {provider.name for provider in providers}
         for instance in self._registry.of_providers():
             if instance.provider not in names:
                 self._registry.deregister(*instance.key)
 
+    def _of(self, provider: Provider) -> Instance | None:
+        try:
+            found = self._registry.instances(provider.project_id, _type(provider))
+        except errors.NotFound:
+            return None
+        return next((each for each in found if each.provider == provider.name), None)
+
     def _registration(self, provider: Provider) -> Registration:
         interval = max(1.0, self._conf.check_interval)
         return Registration(
-            type=f"provider-{provider.name}",
+            type=_type(provider),
             proto="https" if provider.url.startswith("https:") else "http",
             host=provider.host,
             port=provider.port,
@@ -67,3 +75,7 @@ class Roll:
             tags=(provider.type,),
             provider=provider.name,
         )
+
+
+def _type(provider: Provider) -> str:
+    return f"provider-{provider.name}"

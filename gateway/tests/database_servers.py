@@ -29,7 +29,8 @@ _CONNECTIONS = 1000  # at most
 
 
 class Server:
-    """``start`` starts it, ``stop`` ends it for good."""
+    """``start`` starts it, ``stop`` ends it for good. ``certificate``: PEM of one and its key, for TLS, which
+    is all that Redis speaks then."""
 
     type: str
     account: str  # whom it runs as, where we are root
@@ -37,7 +38,8 @@ class Server:
     database: str
     installed: bool
 
-    def __init__(self):
+    def __init__(self, certificate: str | None = None):
+        self.certificate = certificate
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"gateway-{self.type}-"))
         self.folder.chmod(0o700)
         if os.geteuid() == 0:
@@ -45,6 +47,16 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
         self.process: subprocess.Popen | None = None
+
+    @property
+    def _pem(self) -> pathlib.Path:
+        """As the server may read it."""
+        path = self.folder / "certificate.pem"
+        path.touch(0o600)
+        path.write_text(self.certificate)
+        if os.geteuid() == 0:
+            shutil.chown(path, self.account)
+        return path
 
     def command(self, *arguments: str | pathlib.Path, **more) -> subprocess.Popen:
         if os.geteuid() == 0:
@@ -106,6 +118,7 @@ class MariaDB(Server):
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-buffer-pool-size=16M",
             f"--max-connections={_CONNECTIONS}",
+            *((f"--ssl-cert={self._pem}", f"--ssl-key={self._pem}") if self.certificate else ()),
         )
         self.until_up(self._add_manager)
         return self
@@ -153,6 +166,8 @@ class PostgreSQL(Server):
             self._programs / "postgres",
             *("-D", data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.folder),
             *("-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", f"max_connections={_CONNECTIONS}"),
+            *(("-c", "ssl=on", "-c", f"ssl_cert_file={self._pem}") if self.certificate else ()),
+            *(("-c", f"ssl_key_file={self._pem}") if self.certificate else ()),
         )
         self.until_up(self._add_manager)
         return self
@@ -185,15 +200,24 @@ class Redis(Server):
             shutil.chown(acl, self.account)
         self.process = self.command(
             "/usr/bin/redis-server",
-            *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.folder, "--save", ""),
-            *("--aclfile", acl),
+            *("--bind", "127.0.0.1", "--dir", self.folder, "--save", "", "--aclfile", acl),
+            *(("--port", "0", "--tls-port") if self.certificate else ("--port",)),
+            str(self.port),
+            *(("--tls-cert-file", self._pem, "--tls-key-file", self._pem) if self.certificate else ()),
+            *(("--tls-auth-clients", "no") if self.certificate else ()),
         )
         self.until_up(lambda: self._manager().ping())
         return self
 
     def _manager(self) -> redis.Redis:
         return redis.Redis(
-            "127.0.0.1", self.port, username=USERNAME, password=PASSWORD, decode_responses=True
+            "127.0.0.1",
+            self.port,
+            username=USERNAME,
+            password=PASSWORD,
+            decode_responses=True,
+            ssl=self.certificate is not None,
+            ssl_cert_reqs="none",
         )
 
     def things(self) -> set[str]:

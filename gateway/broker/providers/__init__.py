@@ -60,7 +60,7 @@ class Type:
 def _database(driver: Callable[[Login], Driver], port: int, *limits: str) -> Type:
     """Its type of service is called as it is."""
     needs = frozenset({"host", "username", "plans"})
-    return Type(driver, needs, frozenset({"port", "password"}), frozenset(limits), port)
+    return Type(driver, needs, frozenset({"port", "password", "ca"}), frozenset(limits), port)
 
 
 _OVER_HTTP = frozenset({"username", "password", "ca"})

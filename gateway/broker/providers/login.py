@@ -1,11 +1,22 @@
 """How a provider is reached, and what its faults are called."""
 
 import dataclasses
+import socket
 import ssl
 import urllib.parse
 
 from gateway import errors
 from gateway.broker.model import Provider
+
+
+class _OfHost(ssl.SSLContext):
+    """Certificates must be the provider's, though drivers connect to an address."""
+
+    host = ""
+
+    def wrap_socket(self, sock: socket.socket, *args, **options) -> ssl.SSLSocket:
+        return super().wrap_socket(sock, *args, **options | {"server_hostname": self.host})
+
 
 #: The provider has answered, and does not do it.
 REFUSED = "gateway.provider.refused"
@@ -52,10 +63,21 @@ class Login:
             "gateway.provider.answer", f"{self._named} is not understood: {_told(why)}."
         )
 
+    @property
+    def uses_tls(self) -> bool:
+        """A server of databases does where it is said whose certificates it has."""
+        return self.provider.ca is not None
+
     def tls(self) -> ssl.SSLContext:
         """Raises Invalid for certificates that are none."""
+        context = _OfHost(ssl.PROTOCOL_TLS_CLIENT)
+        context.host = self.provider.host
+        if self.provider.ca is None:
+            context.load_default_certs()
+            return context
         try:
-            return ssl.create_default_context(cadata=self.provider.ca)
+            context.load_verify_locations(cadata=self.provider.ca)
+            return context
         except (ssl.SSLError, ValueError) as error:
             raise errors.Invalid(
                 "gateway.provider.ca", f"ca: these are no certificates in PEM: {error}.", field="provider.ca"

@@ -75,6 +75,7 @@ class MySQL:
                         write_timeout=login.timeout,
                         autocommit=True,
                         charset="utf8mb4",
+                        ssl=login.tls() if login.uses_tls else None,
                     )
                 ) as connection,
                 connection.cursor() as session,

@@ -115,6 +115,7 @@ class PostgreSQL:
                     database=database,
                     timeout=login.timeout,
                     application_name="gateway",
+                    ssl_context=login.tls() if login.uses_tls else None,
                 )
             ) as session:
                 yield session

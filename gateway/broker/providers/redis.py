@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
 
 import redis
@@ -18,6 +20,15 @@ _DENIED = (
 )
 _ALLOWED = ("script|load", "script|exists")
 _BATCH = 1000  # keys
+
+
+class _Tls(redis.SSLConnection):
+    def __init__(self, context: ssl.SSLContext, **options):
+        super().__init__(**options)
+        self._context = context
+
+    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
+        return self._context.wrap_socket(sock)
 
 
 class Redis:
@@ -54,6 +65,8 @@ class Redis:
             )
             self._keep(session)
         url = self._login.for_client(binding.user, binding.password, "0")
+        if self._login.uses_tls:
+            url = url.replace("redis:", "rediss:", 1)
         return {"REDIS_URL": url, "REDIS_PREFIX": f"{name}:"}
 
     def unbind(self, service: Service, binding: Binding, plan: Plan) -> None:
@@ -97,7 +110,8 @@ class Redis:
         """Ends those of the same name that were given up."""
         login = self._login
         try:
-            with redis.Redis(
+            pool = redis.ConnectionPool(
+                **{"connection_class": _Tls, "context": login.tls()} if login.uses_tls else {},
                 host=login.address,
                 port=login.provider.port,
                 db=database,
@@ -107,9 +121,10 @@ class Redis:
                 socket_connect_timeout=login.timeout,
                 socket_timeout=login.timeout,
                 retry=retry.Retry(backoff.NoBackoff(), 0),
-                single_connection_client=True,
                 decode_responses=True,
-            ) as session:
+                max_connections=1,
+            )
+            with redis.Redis.from_pool(pool) as session:
                 own = str(session.client_id())
                 for client in session.client_list() if name else ():
                     if client["name"] == name and client["id"] != own:
