@@ -234,6 +234,45 @@ Feature: The Open Service Broker API: platforms such as Cloud Foundry have servi
     Then the answer is 400
     And "description" says "X-Broker-API-Originating-Identity"
 
+  Scenario: A plan that is a server: nobody can wait for it, and a restricted credential cannot have it booted
+    When an admin calls POST /v1/providers
+      """
+      {"provider": {"name": "own", "type": "server", "service": "redis", "plans": {"small": {"command": "true",
+        "port": 6379, "server": {"flavor": "{flavor}", "image": "{image}", "network": "{network}"},
+        "credentials": {"HOST": "{host}"}}}}}
+      """
+    Then the answer is 201
+    Given the platform has read the catalog
+    When the platform calls PUT /osb/v2/service_instances/i-8
+      """
+      {"service_id": "{redis}", "plan_id": "{redis_small}", "organization_guid": "o-1", "space_guid": "s-1"}
+      """
+    Then the answer is 422
+    And "error" is "AsyncRequired"
+    When the platform calls PUT /osb/v2/service_instances/i-8?accepts_incomplete=true
+      """
+      {"service_id": "{redis}", "plan_id": "{redis_small}", "organization_guid": "o-1", "space_guid": "s-1"}
+      """
+    Then the answer is 403
+    And "description" says "application credential"
+    When the platform calls GET /osb/v2/service_instances/i-8/last_operation
+    Then the answer is 410
+    When an admin calls DELETE /v1/providers/own
+    Then the answer is 204
+
+  Scenario: Another gateway has this one for a broker
+    Given a gateway of the scenario's own
+    And a platform with an application credential of a member's
+    And a redis server with the plan free
+    When another gateway attaches this one with that credential, and has it make a service far of redis
+    Then a client writes "from afar" with the credentials of far
+    When a member calls GET /v1/services
+    Then "services.0.name" is "far"
+    And "services.0.platform.identity.platform" is "openstack"
+    When a member has far deleted by the other gateway
+    Then no client can log in with the credentials of far
+    And the redis server has nothing of the broker's
+
   Scenario: Whatever is sent, it is answered as the specification says
     Given a redis server with the plans free and big
     And the platform has read the catalog

@@ -5,11 +5,13 @@ import json
 import pathlib
 import subprocess
 import sys
+import time
 import uuid
 
 import requests
 from behave import given, then, when
 from harness import clouds
+from harness.asking import SOON
 from harness.names import filled
 from harness.platform import Platform, identity
 
@@ -155,3 +157,37 @@ def step_schemathesis(context, count):
     ]
     done = subprocess.run(command, cwd=context.folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@when("another gateway attaches this one with that credential, and has it make a service {name:S} of redis")
+def step_chained(context, name):
+    id, secret = context.platform.login
+    url = f"{context.platform.url}/osb"
+    provider = {"name": "a-gateway", "type": "osb", "url": url, "username": id, "password": secret}
+    answer = context.bystander.call("an admin", "POST", "/v1/providers", json={"provider": provider})
+    assert answer.status_code == 201, answer.text
+    context.add_cleanup(_detach, context.bystander)
+    wanted = {"type": "redis", "plan": "free", "name": name, "provider": "a-gateway"}
+    _until(
+        lambda: context.bystander.call("a member", "POST", "/v1/services", json={"service": wanted}),
+        (200, 201),
+    )
+    made = context.bystander.call("a member", "GET", f"/v1/services/{name}").json()["service"]
+    context.credentials[name] = {key: value for key, value in made["credentials"].items() if key.isupper()}
+
+
+@when("a member has {name:S} deleted by the other gateway")
+def step_chained_delete(context, name):
+    _until(lambda: context.bystander.call("a member", "DELETE", f"/v1/services/{name}"), (204, 404))
+
+
+def _detach(other):
+    _until(lambda: other.call("an admin", "DELETE", "/v1/providers/a-gateway?force=true"), (204, 404))
+
+
+def _until(ask, statuses):
+    deadline = time.monotonic() + SOON
+    while (answer := ask()).status_code not in statuses:
+        assert answer.status_code in (202, 409), answer.text
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.2)

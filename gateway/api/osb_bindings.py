@@ -14,8 +14,9 @@ from gateway.api.osb_call import ID, OBJECT, Answer, Call, concurrent, kept, las
 from gateway.api.osb_instances import check_offering, found
 from gateway.api.patience import Patience
 from gateway.api.services import check, new_binding
+from gateway.binding.server import ONE_BINDING
 from gateway.broker import platforms
-from gateway.broker.model import Binding, Service, Status
+from gateway.broker.model import LIVE, Binding, Service, Status
 from gateway.broker.store import BrokerStore
 
 _BOUND, _UNBOUND = "bind", "unbind"  # operations
@@ -53,6 +54,7 @@ class Bindings:
                 "gateway.binding.none", f"plan_id: services of the plan {service.plan} have no bindings."
             )
         binding = self._wanted(call, service, binding_id, wanted)
+        self._check_bindable(service, binding)
         is_new = self._add(service, binding)
         if not is_new:
             _check_same(self._binding(service, binding.id), binding)
@@ -126,6 +128,18 @@ class Bindings:
         better. Raises Invalid."""
         if id not in (None, osb_catalog.plan_id(service.type, service.plan)):
             osb_catalog.named(self._store.providers(), osb_catalog.service_id(service.type), id)
+
+    def _check_bindable(self, service: Service, binding: Binding) -> None:
+        """Raises Unprocessable for one too many."""
+        provider = self._store.provider(service.provider)
+        others = [each for each in service.bindings if each.id != binding.id and each.status in LIVE]
+        if provider.type == "server" and others:
+            raise errors.Unprocessable("NotBindable", ONE_BINDING)
+        plan = provider.plan(service.type, service.plan)
+        if plan is not None and not plan.is_bindable:
+            raise errors.Unprocessable(
+                "NotBindable", f"Services of the plan {service.plan} have no bindings."
+            )
 
     def _predecessor(self, service: Service, binding_id: str) -> Binding:
         binding = service.binding(platforms.binding_id(service.id, binding_id))

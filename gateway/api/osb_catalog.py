@@ -66,7 +66,9 @@ class Catalog:
     def get(self, call: Call) -> Answer:
         providers = self._store.providers()
         there = offered(providers)
-        body = {"services": [_offering(type, there[type]) for type in sorted(there)]}
+        single = {type for each in providers if each.type == "server" for type in each.offers}
+        services = [_offering(type, there[type], type not in single) for type in sorted(there)]
+        body = {"services": services}
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         changed = max((each.updated_at for each in providers), default=0.0)
         headers = {"ETag": f'"{digest}"', "Last-Modified": email.utils.formatdate(changed, usegmt=True)}
@@ -75,23 +77,24 @@ class Catalog:
         return Answer(304 if is_known else 200, body, headers)
 
 
-def _offering(type: str, plans: dict[str, Plan]) -> dict[str, Any]:
+def _offering(type: str, plans: dict[str, Plan], is_rotatable: bool) -> dict[str, Any]:
+    """``is_rotatable``: wherever it is made it may have several logins."""
     return {
         "id": service_id(type),
         "name": type,
         "description": f"{type}: a service of one's own, and logins to it",
         "tags": [type],
-        "bindable": True,
-        "plan_updateable": True,
+        "bindable": any(plan.is_bindable for plan in plans.values()),
+        "plan_updateable": any(plan.is_updateable for plan in plans.values()),
         "instances_retrievable": True,
         "bindings_retrievable": True,
         "allow_context_updates": False,
         "metadata": {"displayName": type},
-        "plans": [_plan(type, name, plans[name]) for name in sorted(plans)],
+        "plans": [_plan(type, name, plans[name], is_rotatable) for name in sorted(plans)],
     }
 
 
-def _plan(type: str, name: str, plan: Plan) -> dict[str, Any]:
+def _plan(type: str, name: str, plan: Plan, is_rotatable: bool) -> dict[str, Any]:
     return {
         "id": plan_id(type, name),
         "name": name,
@@ -99,8 +102,8 @@ def _plan(type: str, name: str, plan: Plan) -> dict[str, Any]:
         "free": True,
         "bindable": plan.is_bindable,
         "plan_updateable": plan.is_updateable,
-        "binding_rotatable": True,
-        "maximum_polling_duration": _POLLING,
+        "binding_rotatable": plan.is_bindable and is_rotatable,
+        "maximum_polling_duration": plan.patience or _POLLING,
         "schemas": _SCHEMAS,
     }
 

@@ -16,7 +16,7 @@ from gateway.api.osb_call import ID, OBJECT, Answer, Call, concurrent, kept, las
 from gateway.api.patience import Patience
 from gateway.api.providers import NAME
 from gateway.api.server_plans import Adding
-from gateway.api.services import check
+from gateway.api.services import check, generated_name
 from gateway.broker import choice, platforms
 from gateway.broker.model import Provider, Service, Status
 from gateway.broker.providers import TYPES
@@ -61,13 +61,19 @@ class Instances:
     def provision(self, call: Call, instance_id: str) -> Answer:
         """201 for what this call made; 200 for the one that there is, as it is wanted."""
         wanted = call.body(_PROVISION)
+        if there := self._standing(platforms.service_id(call.context.project_id, instance_id)):
+            _check_same(there, wanted)
+            return self._provisioned(call, there.id, False)
         type, plan = osb_catalog.named(self._store.providers(), wanted["service_id"], wanted["plan_id"])
         service = self._wanted(call, instance_id, wanted, type, plan)
         found = self._standing(service.id)
         is_new = found is None and self._add(call, service, _names(wanted, service))
         if not is_new:
-            _check_same(found or self._standing(service.id), service)
-        found = self._until(call, service.id, lambda each: each.status is not Status.CREATING)
+            _check_same(found or self._standing(service.id), wanted)
+        return self._provisioned(call, service.id, is_new)
+
+    def _provisioned(self, call: Call, id: str, is_new: bool) -> Answer:
+        found = self._until(call, id, lambda each: each.status is not Status.CREATING)
         if found is None or found.status is Status.DELETING:
             raise concurrent("It was deleted meanwhile.")
         check(found.status, found.fault)
@@ -170,13 +176,18 @@ class Instances:
         raise errors.Conflict("gateway.service.name_taken", f"There is a service {names[-1]} already.")
 
     def _plan(self, service: Service, id: str) -> str:
-        """Raises Invalid for one that nobody has, Unprocessable for one that its provider does not have."""
+        """Raises Invalid for one that nobody has, Unprocessable for one that its provider does not have or
+        does not change to."""
+        if id == osb_catalog.plan_id(service.type, service.plan):
+            return service.plan
         providers = self._store.providers()
         _, plan = osb_catalog.named(providers, osb_catalog.service_id(service.type), id)
         own = next(each for each in providers if each.name == service.provider)
-        if plan not in osb_catalog.offered([own]).get(service.type, {}):
+        now, there = own.plan(service.type, service.plan), osb_catalog.offered([own])
+        if plan not in there.get(service.type, {}) or not (now and now.is_updateable):
             raise errors.Unprocessable(
-                "PlanChangeNotSupported", f"plan_id: the provider of {service.name} has no plan {plan}."
+                "PlanChangeNotSupported",
+                f"plan_id: {service.name} cannot change from {service.plan} to {plan}, its provider says.",
             )
         if plan != service.plan and not own.offers[service.type][service.plan].is_updateable:
             raise errors.Unprocessable(
@@ -223,23 +234,28 @@ def _names(wanted: dict, service: Service) -> list[str]:
     """What it may be called here, best first: as on the platform."""
     name = (wanted.get("context") or {}).get("instance_name")
     own = [name] if isinstance(name, str) and re.match(NAME["pattern"], name) else []
-    return [*own, f"{service.type}-{service.id[:8]}", f"{service.type}-{service.id}"]
+    return [*own, generated_name(service.type, service.id[:8]), generated_name(service.type, service.id)]
 
 
-def _check_same(there: Service | None, wanted: Service) -> None:
+def _check_same(there: Service | None, wanted: dict) -> None:
+    """``wanted`` as in the body: whatever of it providers have by now."""
     if there is None or there.status in (Status.DELETING, Status.REVERTING):
         raise concurrent("It is being removed.")
-    if _attributes(there) != _attributes(wanted):
+    if any(wanted[name] != value for name, value in _attributes(there).items()):
         raise errors.Conflict(
             "gateway.service.name_taken",
             f"There is such an instance already, of {there.type} and plan {there.plan}, in another place.",
         )
 
 
-def _attributes(service: Service) -> tuple:
+def _attributes(service: Service) -> dict[str, str | None]:
     platform = service.platform or {}
-    places = (platform.get(name) for name in ("instance_id", "organization_guid", "space_guid"))
-    return service.type, service.plan, *places
+    return {
+        "service_id": osb_catalog.service_id(service.type),
+        "plan_id": osb_catalog.plan_id(service.type, service.plan),
+        "organization_guid": platform.get("organization_guid"),
+        "space_guid": platform.get("space_guid"),
+    }
 
 
 def _not_found(instance_id: str) -> errors.NotFound:

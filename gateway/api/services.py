@@ -260,12 +260,11 @@ class Services(Collection):
 def _new_service(context, wanted: dict, provider: Provider) -> Service:
     id, now = secrets.token_hex(8), time.time()
     is_bindable = provider.offers[wanted["type"]][wanted["plan"]].is_bindable
-    kind = re.sub(r"[^a-z0-9-]", "-", wanted["type"].lower())  # of a catalogue, which may call it otherwise
     return Service(
         id=id,
         project_id=context.project_id,
         user_id=context.user_id,
-        name=wanted.get("name", f"{kind}-{id[:8]}"),
+        name=wanted.get("name", generated_name(wanted["type"], id[:8])),
         type=wanted["type"],
         provider=provider.name,
         plan=wanted["plan"],
@@ -275,6 +274,12 @@ def _new_service(context, wanted: dict, provider: Provider) -> Service:
         updated_at=now,
         bindings=(new_binding(id),) if is_bindable else (),
     )
+
+
+def generated_name(type: str, id: str) -> str:
+    """``type`` may be of a catalogue, and anything."""
+    kind = re.sub(r"[^a-z0-9-]", "-", type.lower())
+    return f"{kind[: 62 - len(id)]}-{id}"  # 63 characters at most
 
 
 def new_binding(service_id: str, id: str | None = None, platform: dict | None = None) -> Binding:

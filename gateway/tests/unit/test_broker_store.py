@@ -80,6 +80,30 @@ def test_one_that_failed_gives_its_name_up(store, kept):
     assert store.service("project", kept.name).id == brokered.service(2).id
 
 
+def test_what_a_platform_asked_with_comes_back(store):
+    asked = {"instance_id": "i-\u00fc", "identity": {"platform": "cf", "user": {"id": "u"}}}
+    bound = {"binding_id": "b", "bind_resource": {"app_guid": "a"}}
+    store.add(brokered.service(2, platform=asked, bindings=(brokered.binding(2, 2, platform=bound),)), 100)
+    found = store.by_id(brokered.service(2).id)
+    assert (found.platform, found.bindings[0].platform) == (asked, bound)
+
+
+def test_one_that_failed_gives_its_id_up(store, kept):
+    again = dataclasses.replace(kept, name="otherwise", bindings=())
+    with pytest.raises(db_exception.DBDuplicateEntry):
+        store.add(again, 100)
+    store.move(kept, Status.FAILED, FAULT)
+    store.add(again, 100)
+    assert store.by_id(kept.id) == again
+    binding = brokered.binding(2)
+    assert store.add_binding(binding, 9)
+    with pytest.raises(db_exception.DBDuplicateEntry):
+        store.add_binding(binding, 9)
+    store.move_binding(binding, Status.FAILED, FAULT)
+    assert store.add_binding(binding, 1)
+    assert store.by_id(kept.id).binding(binding.id).status is Status.CREATING
+
+
 def test_as_many_as_are_allowed(store, kept):
     with pytest.raises(errors.QuotaExceeded):
         store.add(brokered.service(2), 1)
