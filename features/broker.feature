@@ -154,6 +154,8 @@ Feature: Services: databases of a project's own, on servers that an admin attach
     And a member has a service small of <type>
     Then 2 clients with the credentials of small can be logged in at the same time
     And a client with the credentials of small cannot have a statement run for 20 s
+    When a client writes "much" with the credentials of small
+    Then soon the size of service small is more than 1000 bytes
     When an admin calls PUT /v1/providers/the-<type>
       """
       {"provider": {"host": "127.0.0.1", "port": {<type>_port}, "username": "{manager}",

@@ -50,7 +50,12 @@ class Gatewayd:
             # so many of them end with their scenarios that a brake would hold them
             "monitor": {"brake_minimum": 1000},
             "registry": {"allowed_networks": f"{address_here()},{_AIO_NETWORKS}"},
-            "broker": {"allowed_networks": "127.0.0.1/32", "max_services": 5, "max_bindings": 3},
+            "broker": {
+                "allowed_networks": "127.0.0.1/32",
+                "max_services": 5,
+                "max_bindings": 3,
+                "size_interval": 2,
+            },
             "keystone_authtoken": _service_user(),
         }
         self.database = f"sqlite:///{self.state}/gateway.db"

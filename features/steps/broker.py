@@ -208,6 +208,11 @@ def _refused():
     raise AssertionError("it is not refused")
 
 
+@then("soon the size of service {name:S} is more than {count:d} bytes")
+def step_size(context, name, count):
+    soon(context, f"/v1/services/{name}", lambda answer: (found(answer, "service.size") or 0) > count)
+
+
 @then("the {type:w} server has nothing of the broker's")
 def step_nothing(context, type):
     things = context.database_servers[type].things()

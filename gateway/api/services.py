@@ -326,6 +326,7 @@ def _service(service: Service) -> dict[str, Any]:
         "platform": service.platform,
         "status": service.status,
         "fault": _fault(service.fault),
+        "size": service.size,
         "created_at": isoformat(service.created_at),
         "updated_at": isoformat(service.updated_at),
     }

@@ -104,6 +104,7 @@ class Broker:
         self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)
         self._forgotten_at = 0.0
         self._checked_at = time.monotonic()  # providers were, when they were attached
+        self._measured_at = 0.0
         self._checkers = concurrent.futures.ThreadPoolExecutor(_CHECKS_AT_ONCE, "provider")
         self._checks: dict[str, concurrent.futures.Future] = {}  # by provider
 
@@ -131,12 +132,29 @@ class Broker:
             if is_free and self._retries.is_due(id):
                 busy[provider] += 1
                 self._running[id] = provider, pool.submit(self._work_on, id)
+        interval = self._conf.broker.size_interval
+        if interval and time.monotonic() - self._measured_at > interval:
+            self._measured_at = time.monotonic()
+            self._measure_all()
         if time.monotonic() - self._checked_at > self._conf.broker.check_interval:
             self._checked_at = time.monotonic()
             self._check_all()
         if time.monotonic() - self._forgotten_at > _FORGETTING:
             self._forgotten_at = time.monotonic()
             self._store.forget_failed(time.time() - self._conf.broker.failed_kept_for)
+
+    def _measure_all(self) -> None:
+        for provider in self._store.providers():
+            if TYPES[provider.type].measures:
+                self._checkers.submit(self._measure, provider)
+
+    def _measure(self, provider: Provider) -> None:
+        try:
+            self._store.keep_sizes(provider.name, self._driver(provider).sizes())
+        except errors.GatewayError as error:
+            LOG.info("The sizes on provider %s: %s", provider.name, error.message)
+        except Exception:
+            LOG.exception("The sizes on provider %s", provider.name)
 
     def _check_all(self) -> None:
         """Each for itself: those that hang keep none of the others waiting."""

@@ -149,6 +149,7 @@ class Service:
     operation: str | None = None  # what its provider calls that which is under way there; see Pending
     #: What a platform of the Open Service Broker API asked with, see gateway.api.osb_instances.
     platform: Mapping[str, Any] | None = None
+    size: int | None = None  # bytes, as last seen; None: not seen yet, or its provider does not tell
     bindings: tuple[Binding, ...] = ()  # in the order in which they were made
 
     @property

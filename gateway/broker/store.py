@@ -18,6 +18,7 @@ from gateway.broker.model import (
     Fault,
     Service,
     Status,
+    on_server,
 )
 from gateway.broker.rotations import Rotations
 from gateway.broker.tables import bindings as _bindings
@@ -183,6 +184,14 @@ class BrokerStore(Providers, InUse, Rotations):
             change = _bindings.update().where(_one(about), _bindings.c.status == about.status)
         with self._database.write() as connection:
             connection.execute(change.values(operation=operation))
+
+    def keep_sizes(self, provider: str, sizes: Mapping[str, int]) -> None:
+        """By what its services are called there; of those that have changed."""
+        with self._database.write() as connection:
+            of_it = sa.select(_services.c.id, _services.c.size).where(_services.c.provider == provider)
+            for id, size in connection.execute(of_it).tuples().all():
+                if (seen := sizes.get(on_server(id), size)) != size:
+                    connection.execute(_services.update().where(_services.c.id == id).values(size=seen))
 
     def forget_operations(self, service_id: str) -> None:
         """The service's and its bindings': they are over."""

@@ -56,6 +56,7 @@ services = sa.Table(
     sa.Column("status", sa.String(16), nullable=False, index=True),
     sa.Column("fault", sa.JSON(none_as_null=True)),
     sa.Column("operation", sa.Text),
+    sa.Column("size", sa.BigInteger),
     sa.Column("platform", sa.JSON(none_as_null=True)),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),

@@ -30,6 +30,12 @@ BROKER = [
         help="Seconds between checks of each provider. One that fails twice has nothing new made on it; what "
         "an Open Service Broker offers is looked up, too.",
     ),
+    cfg.FloatOpt(
+        "size_interval",
+        default=300,
+        min=0,
+        help="Seconds between looks how large the databases of MariaDB, MySQL and PostgreSQL are; 0: none.",
+    ),
     cfg.IntOpt("max_services", default=100, min=0, help="Most services of one project."),
     cfg.IntOpt("max_bindings", default=10, min=1, help="Most bindings of one service."),
     cfg.IntOpt("max_work", default=16, min=1, help="Services worked on at the same time."),

@@ -43,6 +43,11 @@ class Driver(Protocol):
         made. ``plan``: which it was last made by."""
 
 
+class Measuring(Driver, Protocol):
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of the databases of all services there, by what these are called."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Type:
     """Of providers. ``needs`` and ``may``: which members an admin must and may give of one, and of those of
@@ -53,21 +58,24 @@ class Type:
     may: frozenset[str]
     limits: frozenset[str] = frozenset()
     port: int | None = None  # where none is given
+    measures: bool = False  # its driver is Measuring
     is_slow: bool = False  # nobody can wait for what it makes: minutes
     has_catalogue: bool = False  # what it offers it tells itself, and may tell otherwise tomorrow
 
 
-def _database(driver: Callable[[Login], Driver], port: int, *limits: str) -> Type:
+def _database(driver: Callable[[Login], Driver], port: int, *limits: str, measures: bool = True) -> Type:
     """Its type of service is called as it is."""
     needs = frozenset({"host", "username", "plans"})
-    return Type(driver, needs, frozenset({"port", "password", "ca"}), frozenset(limits), port)
+    return Type(
+        driver, needs, frozenset({"port", "password", "ca"}), frozenset(limits), port, measures=measures
+    )
 
 
 _OVER_HTTP = frozenset({"username", "password", "ca"})
 TYPES = {
     "mysql": _database(MySQL, 3306, "connections", "statement_timeout"),
     "postgresql": _database(PostgreSQL, 5432, "connections", "statement_timeout"),
-    "redis": _database(Redis, 6379),
+    "redis": _database(Redis, 6379, measures=False),
     "http": Type(Http, frozenset({"url", "service", "plans"}), _OVER_HTTP),
     "server": Type(None, frozenset({"service", "plans"}), frozenset(), is_slow=True),
     "osb": Type(OpenServiceBroker, frozenset({"url"}), _OVER_HTTP, has_catalogue=True),

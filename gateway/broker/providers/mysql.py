@@ -58,6 +58,16 @@ class MySQL:
                 _drop_account(session, user)
             session.execute(f"DROP DATABASE IF EXISTS {_quoted(name)}")
 
+    def sizes(self) -> Mapping[str, int]:
+        with self._session() as session:
+            session.execute(
+                "SELECT s.schema_name, CAST(COALESCE(SUM(t.data_length + t.index_length), 0) AS UNSIGNED) "
+                "FROM information_schema.schemata s LEFT JOIN information_schema.tables t "
+                "ON t.table_schema = s.schema_name WHERE s.schema_name LIKE %s GROUP BY s.schema_name",
+                (on_server("%"),),
+            )
+            return dict(session.fetchall())
+
     @contextlib.contextmanager
     def _session(self, lock: str | None = None) -> Iterator[Cursor]:
         """Holds the server's lock of that name: who was given up before it has ended."""

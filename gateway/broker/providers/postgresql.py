@@ -94,6 +94,14 @@ class PostgreSQL:
                 session.run(f"DROP OWNED BY {identifier(role)}")
                 session.run(f"DROP ROLE {identifier(role)}")
 
+    def sizes(self) -> Mapping[str, int]:
+        with self._session() as session:
+            rows = session.run(
+                "SELECT datname, pg_database_size(oid) FROM pg_database WHERE datname LIKE :like",
+                like=on_server("%"),
+            )
+        return {name: size for name, size in rows}  # noqa: C416 (rows are lists)
+
     @contextlib.contextmanager
     def _locked(self, name: str) -> Iterator[pg8000.native.Connection]:
         """Holds the server's lock of that name: who was given up before it has ended."""
