@@ -10,19 +10,29 @@ import struct
 import subprocess
 import termios
 import time
+from collections.abc import Sequence
 
 _LINES = 40
 
 
-def run(command: list[str], environment: dict[str, str], width: int, timeout: float) -> tuple[str, int]:
+def run(
+    command: list[str],
+    environment: dict[str, str],
+    width: int,
+    timeout: float,
+    answers: Sequence[tuple[str, str]] = (),
+    cwd: str | None = None,
+) -> tuple[str, int]:
     """All that it drew, one picture after the other, without colours and moves of the cursor; its exit code.
-    Raises AssertionError after ``timeout`` seconds."""
+    ``answers``: what it asks, in this order, and what is then typed. Raises AssertionError after ``timeout``
+    seconds."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, width, 0, 0))
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with subprocess.Popen(command, **streams, env=environment, cwd=cwd) as process:
         os.close(theirs)
         try:
-            drawn = _read(ours, time.monotonic() + timeout)
+            drawn = _read(ours, time.monotonic() + timeout, list(answers))
         except AssertionError:
             process.kill()
             raise
@@ -32,9 +42,12 @@ def run(command: list[str], environment: dict[str, str], width: int, timeout: fl
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text), process.returncode
 
 
-def _read(terminal: int, deadline: float) -> bytes:
-    drawn = b""
+def _read(terminal: int, deadline: float, answers: list[tuple[str, str]]) -> bytes:
+    drawn, answered = b"", 0
     while True:
+        if answers and answers[0][0].encode() in drawn[answered:]:
+            answered = len(drawn)
+            os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
         assert time.monotonic() < deadline, f"it has not ended: {drawn[-2000:]!r}"
         if not select.select([terminal], [], [], 1)[0]:
             continue

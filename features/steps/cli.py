@@ -18,6 +18,31 @@ _EXAMPLE = pathlib.Path(__file__).parents[2] / "examples" / "hello"
 _TIMEOUT = 420
 
 
+def _folder(context) -> str | None:
+    """Where the user is."""
+    return getattr(context, "folder_of_user", None)
+
+
+@given("I am in an empty folder")
+def step_empty_folder(context):
+    folder = context.folder / "mine"
+    folder.mkdir()
+    context.add_cleanup(shutil.rmtree, folder)
+    context.folder_of_user = context.names["folder"] = str(folder)
+
+
+@given("a file {name:S} there")
+def step_file(context, name):
+    pathlib.Path(context.folder_of_user, name).write_text("# something of the user's own\n")
+
+
+@then("the file {name:S} there has")
+def step_file_has(context, name):
+    text = pathlib.Path(context.folder_of_user, name).read_text()
+    for line in filled(context.text, context.names).splitlines():
+        assert line.strip() in text, text
+
+
 def _command(context, program, arguments):
     return [str(GATEWAY.with_name(program)), *shlex.split(filled(arguments, context.names))]
 
@@ -63,6 +88,7 @@ def step_run(context, program, arguments):
         text=True,
         timeout=_TIMEOUT,
         stdin=subprocess.DEVNULL,
+        cwd=_folder(context),
     )
 
 
@@ -83,6 +109,15 @@ def step_interrupt(context, arguments, text):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=_TIMEOUT)
     context.ran = subprocess.CompletedProcess(command, process.returncode, printed + out, err)
+
+
+@when("on a terminal I run gateway {arguments} and answer")
+def step_answer(context, arguments):
+    answers = [(row["asked"], filled(row["answer"], context.names)) for row in context.table]
+    surroundings = {**environment(context), "TERM": "xterm"}
+    command = _command(context, "gateway", arguments)
+    drawn, code = terminal.run(command, surroundings, 200, _TIMEOUT, answers, _folder(context))
+    context.ran = subprocess.CompletedProcess(command, code, drawn, "")
 
 
 @given('gateway {arguments} runs, and has printed "{text}"')

@@ -17,6 +17,7 @@ COMMANDS = {
     "server list": "gateway.cli.servers:ListServers",
     "server show": "gateway.cli.servers:ShowServer",
     "server delete": "gateway.cli.servers:DeleteServer",
+    "init": "gateway.cli.start:Init",
     "deploy": "gateway.cli.deploy:Deploy",
     "deployment list": "gateway.cli.deployments:ListDeployments",
     "deployment show": "gateway.cli.deployments:ShowDeployment",

@@ -6,6 +6,7 @@ import time
 import uuid
 
 from gateway.cli import artifacts, service_file, texts
+from gateway.cli.start import FILE, Starting
 from gateway.cli.watch import Watching
 from gateway.client import ApiError
 
@@ -13,12 +14,18 @@ _TRIES = 5
 _PAUSE = 1.0  # seconds before the second try, and twice as long before each further one
 
 
-class Deploy(Watching):
+class Deploy(Starting, Watching):
     """Deploy a service as its service.yaml says; of one that runs, this is the next release"""
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
-        parser.add_argument("file", metavar="FILE", type=pathlib.Path, help="service.yaml")
+        parser.add_argument(
+            "file",
+            metavar="FILE",
+            nargs="?",
+            type=pathlib.Path,
+            help=f"{FILE}; without one that of this folder, which is asked for and written if there is none",
+        )
         parser.add_argument(
             "--set",
             metavar="KEY=VALUE",
@@ -32,7 +39,8 @@ class Deploy(Watching):
         return parser
 
     def take_action(self, parsed_args):
-        wish = service_file.read(parsed_args.file, dict(parsed_args.env))
+        file = parsed_args.file or self._of_this_folder()
+        wish = service_file.read(file, dict(parsed_args.env))
         deployment = self._asked_for(self._with_artifact(wish))
         self.say(f"Deploying {texts.change(deployment)}: {deployment['id']}")
         if not parsed_args.wait:
@@ -40,6 +48,10 @@ class Deploy(Watching):
             return 0
         self._say_success(self.watched(deployment, parsed_args))
         return 0
+
+    def _of_this_folder(self) -> pathlib.Path:
+        file = pathlib.Path(FILE)
+        return file if file.exists() else self.begun()
 
     def _with_artifact(self, wish: service_file.ServiceFile) -> dict:
         if wish.artifact is None:

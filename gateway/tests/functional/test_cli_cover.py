@@ -30,6 +30,7 @@ _TYPED = {
     "server list": "",
     "server show": "s",
     "server delete": "s",
+    "init": "new",
     "deploy": "service.yaml --no-wait",
     "deployment list": "",
     "deployment show": _ID,
@@ -83,7 +84,9 @@ _MORE = [("registry show", "t-0"), ("registry delivery resend", "u 7")]
 
 #: What is found first of what commands look for before they do what they are for.
 _FOUND = {
-    f"/v1/deployments/{_ID}": {"deployment": {"id": _ID, "service": "hello", "version": "1"}},
+    f"/v1/deployments/{_ID}": {
+        "deployment": {"id": _ID, "service": "hello", "version": "1", "instances": []}
+    },
     "/v1/servers/s": {"server": {"id": "s", "name": "s"}},
     "/v1/providers/p": {"provider": {"name": "p"}},
 }
