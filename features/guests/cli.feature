@@ -137,6 +137,56 @@ Feature: The command line
     Then it exits with 0
     And it prints "rolled_back"
 
+  Scenario: A first service from nothing, its journal, and a shell beside it
+    Given the command line may make things
+    And I am in an empty folder
+    And a key of mine, which Nova knows as {mine}
+    When I run gateway init --flavor {flavor} --image {image} --network {network}
+    Then it exits with 0
+    Given its file says
+      """
+      server: {flavor: "{flavor}", image: "{image}", network: "{network}", key_name: "{mine}"}
+      secrets: {PASSWORD: the-secret-word}
+      command: echo the-secret-word; exec python3 -u app.py
+      """
+    When I run gateway deploy
+    Then it exits with 0
+    And it prints "hello 1.0.0 runs."
+    When I run gateway logs hello
+    Then it exits with 0
+    And it prints "GET /health"
+    And it prints " ***"
+    And it does not print "the-secret-word"
+    Given gateway logs -f hello 0 --lines 1 runs, and has printed "GET /health"
+    When I press Ctrl-C there
+    Then it exits with 130
+    When I run gateway ssh hello -i {folder}/key -- hostname --short
+    Then it exits with 0
+    And it prints "hello-"
+    When I run gateway ssh hello 0 -i {folder}/key -- exit 7
+    Then it exits with 7
+    When I run gateway ssh hello 5
+    Then it exits with 3
+    When I run gateway deployment show hello -f value -c id
+    Then what it prints is remembered as deployment
+    When a member calls GET /v1/deployments/{deployment}/journal?lines=2
+    Then the answer is 200
+    And "journal.1" has at, text and id
+    When a member calls GET /v1/deployments/{deployment}/journal?instance=5
+    Then the error is 404 gateway.deployment.instance_not_found
+    When a member calls GET /v1/deployments/{deployment}/journal?lines=0
+    Then the error is 400 gateway.request.invalid
+    When a reader calls GET /v1/deployments/{deployment}/journal
+    Then the error is 403 gateway.policy.forbidden
+    When I run gateway deployment delete hello
+    Then it exits with 0
+    And nothing is left of it in Nova, Neutron and Keystone
+
+  @aio
+  Scenario: Another project's journal is not there
+    When a stranger calls GET /v1/deployments/00000000-0000-4000-8000-000000000000/journal
+    Then the error is 404 gateway.deployment.not_found
+
   Scenario Outline: An error is one line
     When I run gateway <arguments>
     Then it exits with <code>

@@ -1,11 +1,13 @@
 """The command ``gateway`` as a user runs it."""
 
+import functools
 import json
 import pathlib
 import shlex
 import shutil
 import signal
 import subprocess
+import uuid
 
 import requests
 import yaml
@@ -29,6 +31,19 @@ def step_empty_folder(context):
     folder.mkdir()
     context.add_cleanup(shutil.rmtree, folder)
     context.folder_of_user = context.names["folder"] = str(folder)
+
+
+@given("a key of mine, which Nova knows as {{mine}}")
+def step_key(context):
+    key, name = f"{context.folder_of_user}/key", f"gateway-features-{uuid.uuid4().hex[:12]}"
+    context.names["mine"] = name
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True, timeout=60)
+    openstack = functools.partial(
+        subprocess.run, env=environment(context), check=True, capture_output=True, timeout=_TIMEOUT
+    )
+    program = str(GATEWAY.with_name("openstack"))
+    openstack([program, "keypair", "create", "--public-key", f"{key}.pub", name])
+    context.add_cleanup(openstack, [program, "keypair", "delete", name])
 
 
 @given("a file {name:S} there")
@@ -179,6 +194,11 @@ def step_prints_table(context, columns):
     header = context.ran.stdout.splitlines()[1]
     seen = [cell.strip() for cell in header.strip("|").split("|")]
     assert seen == columns.replace(" and ", ", ").split(", "), _seen(context)
+
+
+@then("what it prints is remembered as {name:w}")
+def step_printed_is_remembered(context, name):
+    context.names[name] = context.ran.stdout.strip()
 
 
 @then("what it prints is JSON")

@@ -12,6 +12,7 @@ from gateway import errors
 from gateway.api import asked, bind, wish
 from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat, wants_events
+from gateway.api.journal import QUERY, Journals
 from gateway.api.log import Following
 from gateway.api.server_plans import check_no_service
 from gateway.api.waiting import last_event_id
@@ -23,6 +24,7 @@ from gateway.deploy.model import (
     Deployment,
     Fault,
     IdempotencyKey,
+    Jump,
     LogLine,
     Release,
     ReleaseState,
@@ -48,7 +50,12 @@ _LONGEST_KEY = 255
 class Deployments(Collection):
     on_collection = {"GET": "get_all", "POST": "post"}
     on_member = {"GET": "get_one", "DELETE": "delete"}
-    on_part = {"log": {"GET": "get_log"}, "cancel": {"POST": "cancel"}, "rollback": {"POST": "rollback"}}
+    on_part = {
+        "log": {"GET": "get_log"},
+        "journal": {"GET": "get_journal"},
+        "cancel": {"POST": "cancel"},
+        "rollback": {"POST": "rollback"},
+    }
 
     def __init__(self, parts):
         self._conf = parts.conf
@@ -57,6 +64,7 @@ class Deployments(Collection):
         self._broker = parts.broker
         self._asked = asked.Asked(parts.sessions, parts.deployments)
         self._following = Following(parts.deployments, parts.waiting)
+        self._journals = Journals(parts)
 
     @expose(policy="gateway:deployments:get", query=PAGE)
     def get_all(self, context, limit=None, marker=None):
@@ -200,9 +208,36 @@ class Deployments(Collection):
         fetch = functools.partial(self._store.read_log, id)
         return page("log", self._conf, fetch, _line, limit, marker)
 
+    @expose(policy="gateway:deployments:journal", query=QUERY, streams=True)
+    def get_journal(self, id, context, instance=None, lines=100, follow=False):
+        """What the service printed on one of its servers: see gateway.api.journal."""
+        deployment = self._store.deployment(id, context.project_id)
+        if follow or wants_events(pecan.request):
+            after = last_event_id(pecan.request) or 0
+            return self._journals.follow(deployment, instance, lines, after, context)
+        return self._journals.last(deployment, instance, lines)
+
     def _shown(self, id: str, context) -> dict:
         deployment = self._store.deployment(id, context.project_id)
-        return {"deployment": _view(deployment, self._store.releases(id))}
+        view = _view(deployment, self._store.releases(id))
+        for instance, target in zip(view["instances"], deployment.targets, strict=True):
+            instance["ssh"] = self._way_in(deployment, target)
+        return {"deployment": view}
+
+    def _way_in(self, deployment: Deployment, target: Target) -> dict | None:
+        """For who has a key there; the gateway's own never leaves it."""
+        if target.host_key is None:
+            return None
+        server = deployment.spec.server
+        user = server.user or self._store.login_user(deployment.project_id, target.server_id)
+        way = {"host": target.address, "port": self._conf.ssh.port, "user": user}
+        return {**way, "host_key": target.host_key, "jump": self._jump(server.jump)}
+
+    def _jump(self, jump: Jump | None) -> dict | None:
+        if jump is None:
+            return None
+        way = {"host": jump.address, "port": self._conf.ssh.port, "user": jump.user}
+        return {**way, "host_keys": jump.host_keys}
 
 
 def _idempotency_key(body: dict) -> IdempotencyKey | None:

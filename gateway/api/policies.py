@@ -16,6 +16,13 @@ _RULES = (
     ("gateway:servers:delete", MEMBER, "Delete servers", "DELETE", "/v1/servers/{id}"),
     ("gateway:artifacts:create", MEMBER, "Upload artifacts", "POST", "/v1/artifacts"),
     ("gateway:deployments:get", READER, "See deployments and their logs", "GET", "/v1/deployments"),
+    (
+        "gateway:deployments:journal",
+        MEMBER,
+        "Read the journal of a deployed service, on its server",
+        "GET",
+        "/v1/deployments/{id}/journal",
+    ),
     ("gateway:deployments:create", MEMBER, "Deploy", "POST", "/v1/deployments"),
     ("gateway:deployments:delete", MEMBER, "Undeploy", "DELETE", "/v1/deployments/{id}"),
     ("gateway:providers:get", READER, "See providers and their plans", "GET", "/v1/providers"),

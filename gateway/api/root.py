@@ -25,6 +25,7 @@ DELETE   /v1/deployments/{deployment}                     undeploy
 POST     /v1/deployments/{deployment}/cancel              take back what is under way
 POST     /v1/deployments/{deployment}/rollback            go back to an earlier release
 GET      /v1/deployments/{deployment}/log                 what its steps printed; ?follow=true streams it
+GET      /v1/deployments/{deployment}/journal             what the service prints; ?follow=true streams it
 GET      /v1/providers                                    servers that services are made on, their plans
 POST     /v1/providers                                    attach one
 GET      /v1/providers/{provider}                         one

@@ -185,7 +185,9 @@ class Stream:
         key: Hashable,
         chunks: Callable[[Place], Chunks],
         deadline: float | None = None,
+        on_close: Callable[[], None] = lambda: None,
     ):
+        self._on_close = on_close
         self._place: Place | None = Place(topic, key, deadline)
         self._chunks = chunks(self._place)
 
@@ -202,6 +204,7 @@ class Stream:
         place, self._place = self._place, None
         if place is not None:
             place.leave()
+            self._on_close()
 
 
 # Server-sent events, as the WHATWG's HTML standard has them

@@ -47,6 +47,7 @@ NEW_SERVERS = {
         "floating_network": _NAME,
         "user": _USER,
         "jump": _JUMP,
+        "key_name": _NAME,
     },
     "required": ["flavor", "image", "network"],
     "additionalProperties": False,
@@ -205,6 +206,7 @@ def _new_servers(wish: dict, context: Context, cloud: Cloud, running: Running | 
         network=choice.network.id,
         floating_network=floating.id if floating else None,
         user=_login_user(server, choice.image),
+        key_name=server.get("key_name"),
     )
 
 

@@ -25,6 +25,8 @@ COMMANDS = {
     "deployment cancel": "gateway.cli.deployments:CancelDeployment",
     "deployment rollback": "gateway.cli.deployments:RollBackDeployment",
     "deployment delete": "gateway.cli.deployments:DeleteDeployment",
+    "logs": "gateway.cli.inside:Logs",
+    "ssh": "gateway.cli.inside:Ssh",
     "artifact create": "gateway.cli.artifacts:CreateArtifact",
     "provider list": "gateway.cli.providers:ListProviders",
     "provider show": "gateway.cli.providers:ShowProvider",

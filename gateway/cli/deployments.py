@@ -87,7 +87,7 @@ class ShowDeployment(Show):
     """Show a deployment with its steps, instances, releases and why it failed"""
 
     def get_parser(self, prog_name):
-        return _with_name(super().get_parser(prog_name))
+        return with_name(super().get_parser(prog_name))
 
     def take_action(self, parsed_args):
         found = self.gateway.deployment(find(self.gateway, parsed_args.deployment)["id"])
@@ -100,7 +100,7 @@ class ShowLog(Command):
     """Show what the steps of a deployment and their remote commands printed"""
 
     def get_parser(self, prog_name):
-        parser = _with_name(super().get_parser(prog_name))
+        parser = with_name(super().get_parser(prog_name))
         parser.add_argument(
             "-f", "--follow", action="store_true", help="go on until it has ended, and show its steps, too"
         )
@@ -140,7 +140,7 @@ class CancelDeployment(Watching):
     """Take back what is under way: a first deployment goes, an update returns to the release before"""
 
     def get_parser(self, prog_name):
-        parser = _with_name(super().get_parser(prog_name))
+        parser = with_name(super().get_parser(prog_name))
         self.add_watching(parser, "follow it until all is taken back")
         return parser
 
@@ -165,7 +165,7 @@ class RollBackDeployment(Watching):
     """Go back to an earlier release of a service"""
 
     def get_parser(self, prog_name):
-        parser = _with_name(super().get_parser(prog_name))
+        parser = with_name(super().get_parser(prog_name))
         parser.add_argument("--release", metavar="NUMBER", type=int, help="its number (the one before)")
         self.add_watching(parser, "follow it until it runs or has failed")
         return parser
@@ -188,7 +188,7 @@ class DeleteDeployment(Command):
     """Undeploy: deregister its instances and delete the servers that it booted"""
 
     def get_parser(self, prog_name):
-        parser = _with_name(super().get_parser(prog_name))
+        parser = with_name(super().get_parser(prog_name))
         add_wait(parser, default=True, what="wait until all is gone")
         add_yes(parser)
         return parser
@@ -215,6 +215,6 @@ class DeleteDeployment(Command):
         raise CommandError(texts.fault_line(deployment))
 
 
-def _with_name(parser):
+def with_name(parser):
     parser.add_argument("deployment", metavar="DEPLOYMENT", help="id, the start of one, or the service")
     return parser

@@ -63,3 +63,30 @@ class Deployments(Http):
         ApiError says why that has not been possible for ``patience`` seconds."""
         path = url_path("/v1/deployments", deployment_id) + "/log"
         return self._events(path, {"follow": "true"}, "end", after, patience)
+
+    def journal(
+        self, deployment_id: str, instance: int | None = None, lines: int | None = None
+    ) -> list[dict]:
+        """What a service printed last on the server of one of its instances, by number, or of the first:
+        [{"at", "text", "id"}], oldest first."""
+        path = url_path("/v1/deployments", deployment_id, "journal")
+        return self._json("GET", path, params=_of_journal(instance, lines))["journal"]
+
+    def follow_journal(
+        self,
+        deployment_id: str,
+        instance: int | None = None,
+        lines: int | None = None,
+        patience: float = PATIENCE,
+    ) -> Iterator[dict]:
+        """The same, and what comes then, for ever. A connection that breaks is made again; ApiError says why
+        that has not been possible for ``patience`` seconds."""
+        path = url_path("/v1/deployments", deployment_id, "journal")
+        query = {**_of_journal(instance, lines), "follow": "true"}
+        for _, entry in self._events(path, query, None, None, patience):
+            yield entry
+
+
+def _of_journal(instance: int | None, lines: int | None) -> dict:
+    query = {"instance": instance, "lines": lines}
+    return {name: value for name, value in query.items() if value is not None}

@@ -14,6 +14,13 @@ API = [
         help="Requests that may wait in one process for something to happen (followed logs, the change "
         "feed), besides those that it works on; each has a thread, of about 0.1 MB.",
     ),
+    cfg.IntOpt(
+        "max_journals",
+        default=16,
+        min=0,
+        help="Journals of services that one process reads at the same time, each over an SSH connection of "
+        "its own, with three threads.",
+    ),
     cfg.FloatOpt(
         "heartbeat",
         default=15,

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import sqlalchemy as sa
+
 from gateway.db import Database
 from gateway.deploy.model import Access, Trust
 from gateway.deploy.tables import server_access
@@ -33,6 +35,12 @@ class Accesses:
         kept["private_key"] = self._vault.open(kept["private_key"])
         kept["trust"] = Trust(kept["trust"]) if kept["trust"] else None
         return Access(**kept)
+
+    def login_user(self, project_id: str, server_id: str) -> str | None:
+        """As whom the gateway logs in, where it knows."""
+        with self._database.read() as connection:
+            query = _access_of(sa.select(server_access.c.login_user), project_id, server_id)
+            return connection.execute(query).scalar()
 
     def delete_access(self, project_id: str, server_id: str) -> None:
         with self._database.write() as connection:

@@ -64,6 +64,7 @@ class NewServers:
     floating_network: str | None
     user: str
     jump: Jump | None = None
+    key_name: str | None = None  # a key pair in Nova that may log in as well
 
 
 @dataclasses.dataclass(frozen=True)

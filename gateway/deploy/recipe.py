@@ -337,6 +337,16 @@ def journal(layout: Layout, timeout: float, lines: int = 30) -> Command:
     )
 
 
+def journal_entries(layout: Layout, timeout: float, lines: int, after: int | None = None) -> Command:
+    """As JSON, a line each. ``after``, microseconds since 1970 or 0: it goes on until it is ended, and begins
+    with the last ``lines``, or with what came then."""
+    what = ("journalctl", "-u", layout.unit, "--no-pager", "-o", "json", "--output-fields=MESSAGE")
+    if after is None:
+        return Command("read the journal", (*what, "-n", str(lines)), timeout)
+    since = (f"--since=@{after // 1_000_000}", "--no-tail") if after else ("-n", str(lines))
+    return _shell("follow the journal", '"$@"', *what, "-f", *since, timeout=timeout)
+
+
 def remove(layout: Layout, timeout: float) -> Command:
     """Takes the service off a server; fine when it was never there."""
     script = """

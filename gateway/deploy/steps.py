@@ -148,6 +148,7 @@ class BootServer(DeployTask):
             network_id=wanted.network,
             user_data=guest.user_data(host_key, login_key.public),
             security_groups=(work.name,),
+            key_name=wanted.key_name,
             tags=marks.tags(work.store.owner, work.id, number),
         )
 

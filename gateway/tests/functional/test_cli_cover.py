@@ -38,6 +38,8 @@ _TYPED = {
     "deployment cancel": f"{_ID} --no-wait",
     "deployment rollback": f"{_ID} --no-wait",
     "deployment delete": f"{_ID} --no-wait",
+    "logs": _ID,
+    "ssh": f"{_ID} -- true",
     "artifact create": ".",
     "provider list": "",
     "provider show": "p",

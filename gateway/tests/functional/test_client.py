@@ -183,6 +183,7 @@ CALLS = {
     "POST /v1/deployments/{deployment}/cancel": lambda g: g.cancel_deployment("{deployment}"),
     "POST /v1/deployments/{deployment}/rollback": lambda g: g.roll_back_deployment("{deployment}"),
     "GET /v1/deployments/{deployment}/log": lambda g: g.deployment_log("{deployment}"),
+    "GET /v1/deployments/{deployment}/journal": lambda g: g.journal("{deployment}"),
     "GET /v1/providers": lambda gateway: gateway.providers(),
     "POST /v1/providers": lambda gateway: gateway.create_provider({}),
     "GET /v1/providers/{provider}": lambda gateway: gateway.provider("{provider}"),

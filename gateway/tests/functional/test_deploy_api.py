@@ -252,7 +252,7 @@ def test_what_is_not_the_projects_is_not_there(call, parts, project):
     made = deployed.deployment(project_id="another")
     if project:
         parts.deployments.add(made, {"env": {}})
-    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/log")):
+    for method, path in (("GET", ""), ("DELETE", ""), ("GET", "/log"), ("GET", "/journal")):
         response = call(method, f"/v1/deployments/{made.id}{path}")
         assert refusal(response)[:2] == (404, "gateway.deployment.not_found")
     assert call("GET", "/v1/deployments").json == {"deployments": []}
@@ -416,6 +416,35 @@ def test_the_log(call, parts):
     parts.deployments.write_log(made.id, "setup", 0, "ñ")
     [line] = call("GET", f"/v1/deployments/{made.id}/log").json["log"]
     assert (line["step"], line["target"], line["text"]) == ("setup", 0, "ñ")
+
+
+def test_the_journal_is_members_and_of_what_the_gateway_has_been_on(call, parts):
+    made = deployed.deployment(project_id=PROJECT)
+    parts.deployments.add(made, {"env": {}})
+    url = f"/v1/deployments/{made.id}/journal"
+    assert refusal(call("GET", url)) == (409, "gateway.deployment.not_running", None)
+    assert refusal(call("GET", f"{url}?instance=9"))[:2] == (404, "gateway.deployment.instance_not_found")
+    for query in ("lines=0", "lines=1001", "lines=all", "instance=-1", "since=1"):
+        assert call("GET", f"{url}?{query}").status_int == 400
+    assert call("GET", url, roles="reader").status_int == 403
+
+
+def test_so_many_journals_at_a_time(call, parts):
+    made = deployed.deployment(project_id=PROJECT)
+    parts.deployments.add(made, {"env": {}})
+    parts.conf.set_override("max_journals", 1, "api")
+    for _ in range(3):  # what could not be read gives its place back
+        assert call("GET", f"/v1/deployments/{made.id}/journal?follow=true").status_int == 409
+
+
+def test_the_way_in_names_the_host_key_and_no_key_of_the_gateways(call, parts):
+    made = deployed.deployment(project_id=PROJECT)
+    parts.deployments.add(made, {"env": {}})
+    url = f"/v1/deployments/{made.id}"
+    assert call("GET", url).json["deployment"]["instances"][0]["ssh"] is None
+    parts.deployments.set_target(made.id, 0, address="198.51.100.7", host_key=KEY.public)
+    way = {"host": "198.51.100.7", "port": 22, "user": "debian", "host_key": KEY.public, "jump": None}
+    assert call("GET", url).json["deployment"]["instances"][0]["ssh"] == way
 
 
 # Artifacts
