@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from gateway.api import osb_catalog
 from gateway.binding.server import OnServers
 from gateway.broker.broker import Broker
 from gateway.broker.model import on_server
@@ -161,3 +162,24 @@ def test_a_plan_that_does_not_go_here(call, gateway, trusts):
     assert (answer.status_int, error_of(answer)["code"]) == (502, "gateway.provider.plan")
     assert "huge" in error_of(answer)["detail"]
     assert not trusts.called
+
+
+def test_for_a_platform(call, gateway, trusts):
+    attach(call)
+    version = {"X-Broker-API-Version": "2.17"}
+    ids = {"service_id": osb_catalog.service_id("redis"), "plan_id": osb_catalog.plan_id("redis", "small")}
+    wanted = ids | {"organization_guid": "o", "space_guid": "s"}
+    instance, waits = "/osb/v2/service_instances/an-instance", "?accepts_incomplete=true"
+    assert call("PUT", instance, wanted, **version).json["error"] == "AsyncRequired"
+    assert call("PUT", instance + waits, wanted, **version).status_int == 202
+    (service,) = gateway.broker.services(PROJECT)
+    found = gateway.deployments.live(PROJECT, on_server(service.id))
+    gateway.deployments.set_target(found.id, 0, address="198.51.100.7")
+    settle(gateway, found.id)
+    until(lambda: call("GET", instance, **version).status_int == 200)
+    binding = f"{instance}/service_bindings/one"
+    assert call("PUT", binding + waits, ids, **version).status_int in (201, 202)
+    until(lambda: call("GET", binding, **version).status_int == 200)
+    password = gateway.deployments.secrets(found.id, 1)["env"]["PASSWORD"]
+    url = f"redis://default:{password}@198.51.100.7:6379/0"
+    assert call("GET", binding, **version).json["credentials"]["REDIS_URL"] == url
