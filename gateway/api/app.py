@@ -13,6 +13,7 @@ from oslo_config import cfg
 from gateway.api import middleware, osb
 from gateway.api.artifacts import Artifacts
 from gateway.api.deployments import Deployments
+from gateway.api.docs import Docs, OpenApi
 from gateway.api.expose import ErrorHook
 from gateway.api.fastpath import FastPath
 from gateway.api.flavors import Flavors
@@ -86,9 +87,12 @@ def application(parts: Parts):
             "deployments": Deployments(parts),
             "providers": Providers(parts),
             "services": Services(parts, patience),
+            "openapi.json": OpenApi(lambda: root),
+            "docs": Docs(),
         }
     )
-    app = routed(Root(v1, RegistryRoot(parts)), middleware.STACK, parts.conf)
+    root = Root(v1, RegistryRoot(parts))
+    app = routed(root, middleware.STACK, parts.conf)
     app = osb.mounted(app, osb.application(parts, patience))
     return FastPath(app, parts.conf, parts.registry) if parts.conf.api.fast_path else app
 

@@ -15,10 +15,12 @@ import pecan
 from gateway import errors
 from gateway.api.collection import Collection
 from gateway.api.expose import expose
+from gateway.api.shapes import shape
 from gateway.deploy.model import Artifact
 
 _TYPES = ("application/gzip", "application/x-gzip", "application/octet-stream", "application/x-tar+gzip")
 _CHUNK = 256 * 1024
+_ARTIFACT = shape(id=str, sha256=str, size=int)
 
 
 class Artifacts(Collection):
@@ -28,14 +30,15 @@ class Artifacts(Collection):
         self._store = parts.deployments
         self._limit = parts.conf.deploy.max_artifact
 
-    @expose(policy="gateway:artifacts:create", status=201)
+    @expose(
+        policy="gateway:artifacts:create",
+        takes=_TYPES,
+        status=201,
+        answer=shape(artifact=_ARTIFACT),
+    )
     def post(self, context):
         """The body is a tar.gz; it is written to disk as it comes."""
         request = pecan.request
-        if request.content_type not in _TYPES:
-            raise errors.Invalid(
-                "gateway.request.content_type", "Send the tar.gz itself, with Content-Type: application/gzip."
-            )
         if (request.content_length or 0) > self._limit:
             raise _too_large(self._limit)
         artifact = self._receive(request.body_file_raw, context.project_id)

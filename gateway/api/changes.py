@@ -24,12 +24,14 @@ import time
 import pecan
 import webob
 
+from gateway import errors
 from gateway.api import waiting
 from gateway.api.expose import expose, isoformat, wants_events
-from gateway.api.service import service
-from gateway.api.waiting import last_event_id
+from gateway.api.service import SERVICE, service
+from gateway.api.shapes import Time, many, shape
+from gateway.api.waiting import LAST_EVENT_ID, last_event_id
 from gateway.registry.changes import Feed, Interest, Page
-from gateway.registry.model import TYPE_PATTERN, Entry, Instance
+from gateway.registry.model import TYPE_PATTERN, Change, Entry, Instance
 
 _MOST_WAIT = 600
 _TEXTS_KEPT = 10_000
@@ -40,6 +42,15 @@ _QUERY = {
     "type": {"type": "string", "pattern": TYPE_PATTERN, "error": "must be a service type."},
     "limit": {**_NUMBER, "minimum": 1, "error": "must be a whole number from 1."},
 }
+_CHANGE = shape(
+    index=int,
+    at=Time,
+    type=str,
+    instance=str,
+    change=Change,
+    service={"anyOf": [SERVICE, {"type": "null"}]},
+)
+_CHANGES = shape(index=int, changes=many(_CHANGE))
 
 
 class Changes:
@@ -50,7 +61,14 @@ class Changes:
         self._topic = parts.waiting.topic("changes", self._feed.watch(), interval)
         self._texts: dict[tuple[int, int | None], str] = {}
 
-    @expose(policy="gateway:registry:get", query=_QUERY, streams=True)
+    @expose(
+        policy="gateway:registry:get",
+        query=_QUERY,
+        answer=_CHANGES,
+        raises=[errors.Gone, errors.Unavailable],
+        told={"Last-Event-ID": LAST_EVENT_ID},
+        streams=True,
+    )
     def get(self, context, index=None, wait=0, type=None, limit=None):
         last = self._feed.refresh()
         interest = (context.project_id, type)

@@ -5,9 +5,11 @@
 """
 
 import dataclasses
+import typing
 from typing import Any
 
 from gateway import errors
+from gateway.api.shapes import Maybe, shape
 from gateway.registry.checks import http
 from gateway.registry.model import PATH_PATTERN, Check, Kind
 
@@ -88,6 +90,15 @@ def of(*kinds: Kind) -> dict[str, Any]:
         "properties": {"kind": allowed, **_PROPERTIES},
         "additionalProperties": False,
     }
+
+
+def _shown_schema() -> dict[str, Any]:
+    hints = typing.get_type_hints(Check) | {"kind": Kind}
+    del hints["tunnel"]
+    return shape(**{name: Maybe(hint) if name in _SPECIAL else hint for name, hint in hints.items()})
+
+
+SHOWN = _shown_schema()
 
 
 def wanted(field: str, given: dict[str, Any], proto: str, **defaults: Any) -> Check:

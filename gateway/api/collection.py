@@ -18,6 +18,9 @@ PAGE = {
     "marker": {"type": "string", "minLength": 1, "error": "must be the id that the page before ended with."},
 }
 
+#: What a call that asks OpenStack may raise.
+CLOUD = (errors.CloudError, errors.Unavailable, errors.Timeout)
+
 
 class Collection:
     """Routes /v1/<collection> and its members: ``on_collection`` and ``on_member`` say which method of the

@@ -4,18 +4,21 @@ import dataclasses
 import functools
 import hashlib
 import json
+import re
 
 import pecan
 from oslo_db import exception as db_exception
 
 from gateway import errors
 from gateway.api import asked, bind, wish
-from gateway.api.collection import PAGE, Collection, page
-from gateway.api.expose import expose, isoformat, wants_events
-from gateway.api.journal import QUERY, Journals
+from gateway.api.collection import CLOUD, PAGE, Collection, page
+from gateway.api.deployment_view import LINE, SHOWN, SUMMARY, line_view, summary_view, view
+from gateway.api.expose import expose, wants_events
+from gateway.api.journal import JOURNAL, QUERY, Journals
 from gateway.api.log import Following
 from gateway.api.server_plans import check_no_service
-from gateway.api.waiting import last_event_id
+from gateway.api.shapes import listed
+from gateway.api.waiting import LAST_EVENT_ID, last_event_id
 from gateway.binding.environment import chosen, environment
 from gateway.deploy import flow, plan
 from gateway.deploy.model import (
@@ -25,7 +28,6 @@ from gateway.deploy.model import (
     Fault,
     IdempotencyKey,
     Jump,
-    LogLine,
     Release,
     ReleaseState,
     Spec,
@@ -44,7 +46,11 @@ _ROLLBACK = {
     "additionalProperties": False,
 }
 _CANCELED = Fault("cancel", None, "gateway.deployment.canceled", "Canceled on request.")
-_LONGEST_KEY = 255
+_KEY = {
+    "type": "string",
+    "pattern": "^[ -~]{1,255}$",
+    "error": "must be 1 to 255 printable ASCII characters.",
+}
 
 
 class Deployments(Collection):
@@ -66,17 +72,25 @@ class Deployments(Collection):
         self._following = Following(parts.deployments, parts.waiting)
         self._journals = Journals(parts)
 
-    @expose(policy="gateway:deployments:get", query=PAGE)
+    @expose(policy="gateway:deployments:get", query=PAGE, answer=listed("deployments", SUMMARY))
     def get_all(self, context, limit=None, marker=None):
         """Newest first."""
         fetch = functools.partial(self._store.deployments, context.project_id)
-        return page("deployments", self._conf, fetch, _summary, limit, marker)
+        return page("deployments", self._conf, fetch, summary_view, limit, marker)
 
-    @expose(policy="gateway:deployments:get")
+    @expose(policy="gateway:deployments:get", answer=SHOWN)
     def get_one(self, id, context):
         return self._shown(id, context)
 
-    @expose(policy="gateway:deployments:create", body=wish.BODY, status=202)
+    @expose(
+        policy="gateway:deployments:create",
+        body=wish.BODY,
+        status=202,
+        answer=SHOWN,
+        raises=[*CLOUD, errors.Conflict],
+        headers=["Location"],
+        told={"Idempotency-Key": _KEY},
+    )
     def post(self, context, body):
         """A service that does not run is deployed; of one that runs this is the next release."""
         key = _idempotency_key(body)
@@ -159,7 +173,13 @@ class Deployments(Collection):
                 "gateway.deployment.replicas", f"replicas: at most {most} here.", field="deployment.replicas"
             )
 
-    @expose(policy="gateway:deployments:create", body=_ROLLBACK, status=202)
+    @expose(
+        policy="gateway:deployments:create",
+        body=_ROLLBACK,
+        status=202,
+        answer=SHOWN,
+        raises=[*CLOUD, errors.Conflict],
+    )
     def rollback(self, id, context, body):
         """A new release of what an earlier one was; without ``release``, the one before."""
         live = self._store.deployment(id, context.project_id)
@@ -177,7 +197,7 @@ class Deployments(Collection):
         self._next(context, live, (spec, secrets, old.folder if is_there else None), targets)
         return self._shown(id, context)
 
-    @expose(policy="gateway:deployments:create", status=202)
+    @expose(policy="gateway:deployments:create", status=202, answer=SHOWN, raises=[errors.Conflict])
     def cancel(self, id, context):
         """What was done is taken back: a first deployment ends as failed, an update as rolled_back."""
         deployment = self._store.deployment(id, context.project_id)
@@ -190,7 +210,7 @@ class Deployments(Collection):
             )
         return self._shown(id, context)
 
-    @expose(policy="gateway:deployments:delete", status=202)
+    @expose(policy="gateway:deployments:delete", status=202, answer=SHOWN)
     def delete(self, id, context):
         """The engine takes everything back; GET answers 404 once that is done."""
         deployment = self._store.deployment(id, context.project_id)
@@ -198,7 +218,15 @@ class Deployments(Collection):
         self._store.move(id, Status.DELETING, [*UNFINISHED, *SETTLED, Status.FAILED])
         return self._shown(id, context)
 
-    @expose(policy="gateway:deployments:get", query={**LOG_PAGE, "follow": {"type": "boolean"}}, streams=True)
+    @expose(
+        policy="gateway:deployments:get",
+        query={**LOG_PAGE, "follow": {"type": "boolean"}},
+        answer=listed("log", LINE),
+        also={204: None},
+        raises=[errors.Unavailable],
+        told={"Last-Event-ID": LAST_EVENT_ID},
+        streams=True,
+    )
     def get_log(self, id, context, limit=None, marker=0, follow=False):
         """What the steps and the remote commands printed, oldest first; followed: see gateway.api.log."""
         self._store.deployment(id, context.project_id)
@@ -206,9 +234,16 @@ class Deployments(Collection):
             after = last_event_id(pecan.request)
             return self._following.follow(id, marker if after is None else after, context)
         fetch = functools.partial(self._store.read_log, id)
-        return page("log", self._conf, fetch, _line, limit, marker)
+        return page("log", self._conf, fetch, line_view, limit, marker)
 
-    @expose(policy="gateway:deployments:journal", query=QUERY, streams=True)
+    @expose(
+        policy="gateway:deployments:journal",
+        query=QUERY,
+        answer=JOURNAL,
+        raises=[*CLOUD, errors.Conflict, errors.Unhealthy],
+        told={"Last-Event-ID": LAST_EVENT_ID},
+        streams=True,
+    )
     def get_journal(self, id, context, instance=None, lines=100, follow=False):
         """What the service printed on one of its servers: see gateway.api.journal."""
         deployment = self._store.deployment(id, context.project_id)
@@ -219,10 +254,10 @@ class Deployments(Collection):
 
     def _shown(self, id: str, context) -> dict:
         deployment = self._store.deployment(id, context.project_id)
-        view = _view(deployment, self._store.releases(id))
-        for instance, target in zip(view["instances"], deployment.targets, strict=True):
+        shown = view(deployment, self._store.releases(id))
+        for instance, target in zip(shown["instances"], deployment.targets, strict=True):
             instance["ssh"] = self._way_in(deployment, target)
-        return {"deployment": view}
+        return {"deployment": shown}
 
     def _way_in(self, deployment: Deployment, target: Target) -> dict | None:
         """For who has a key there; the gateway's own never leaves it."""
@@ -245,10 +280,10 @@ def _idempotency_key(body: dict) -> IdempotencyKey | None:
     key = pecan.request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY):
+    if not re.fullmatch(_KEY["pattern"], key):
         raise errors.Invalid(
             "gateway.request.idempotency_key",
-            f"Idempotency-Key: must be 1 to {_LONGEST_KEY} printable ASCII characters.",
+            f"Idempotency-Key: {_KEY['error']}",
             field="Idempotency-Key",
         )
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -287,67 +322,3 @@ def _busy(service: str, what: str) -> errors.Conflict:
         "gateway.deployment.in_progress",
         f"The service {service} {what}: wait until that has ended, or cancel it.",
     )
-
-
-def _line(line: LogLine) -> dict:
-    return {
-        "at": isoformat(line.at),
-        "step": line.step,
-        "target": line.target,
-        "text": line.text,
-        "id": line.id,
-    }
-
-
-def _summary(deployment: Deployment) -> dict:
-    return {
-        "id": deployment.id,
-        "service": deployment.spec.service,
-        "version": deployment.spec.version,
-        "release": deployment.release.number,
-        "status": deployment.status,
-        "replicas": deployment.spec.replicas,
-        "fault": dataclasses.asdict(deployment.fault) if deployment.fault else None,
-        "request_id": deployment.request_id,
-        "created_at": isoformat(deployment.created_at),
-        "updated_at": isoformat(deployment.updated_at),
-    }
-
-
-def _view(deployment: Deployment, releases: list[Release]) -> dict:
-    spec = deployment.spec
-    return {
-        **_summary(deployment),
-        "steps": [
-            {
-                **dataclasses.asdict(step),
-                "started_at": isoformat(step.started_at),
-                "finished_at": isoformat(step.finished_at),
-                "request_id": deployment.request_id,
-            }
-            for step in deployment.steps
-        ],
-        "instances": [
-            {**dataclasses.asdict(target), "url": _url(spec, target)} for target in deployment.targets
-        ],
-        "releases": [
-            {
-                "number": release.number,
-                "version": release.spec.version,
-                "folder": release.folder,
-                "state": release.state,
-                "user_id": release.user_id,
-                "request_id": release.request_id,
-                "created_at": isoformat(release.created_at),
-            }
-            for release in releases
-        ],
-        "spec": dataclasses.asdict(spec),
-    }
-
-
-def _url(spec: Spec, target: Target) -> str | None:
-    if target.address is None:
-        return None
-    host = f"[{target.address}]" if ":" in target.address else target.address
-    return f"{spec.proto}://{host}:{spec.port}"

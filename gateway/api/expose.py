@@ -1,12 +1,13 @@
 """One decorator between HTTP and the domain: policy and body checked on the way in, JSON and errors out."""
 
+import dataclasses
 import datetime
 import functools
 import json
 import logging
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jsonschema
@@ -43,7 +44,25 @@ STATUS: dict[type[errors.GatewayError], int] = {
 #: What the body of an error says besides ``errors``, from the request, the status and the message.
 Fault = Callable[[webob.Request, int, str], dict[str, Any]]
 _FAULT = "gateway.fault"
-_EVENTS = "text/event-stream"
+JSON, EVENTS = "application/json", "text/event-stream"
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What ``gateway.api.openapi`` tells of an endpoint; the fields are those of ``expose``, and ``answers``
+    by their status."""
+
+    policy: str | None
+    answers: dict[int, dict | None]
+    body: dict | None = None
+    query: dict[str, Any] = dataclasses.field(default_factory=dict)
+    raises: tuple[type[errors.GatewayError], ...] = ()
+    takes: tuple[str, ...] = ()
+    gives: tuple[str, ...] = (JSON,)
+    headers: tuple[str, ...] = ()
+    told: dict[str, dict] = dataclasses.field(default_factory=dict)
+    streams: bool = False
+    faults: dict | None = None
 
 
 def expose(
@@ -52,8 +71,16 @@ def expose(
     body: dict | None = None,
     query: dict[str, Any] | None = None,
     status: int = 200,
+    answer: dict | None = None,
+    also: dict[int, dict | None] | None = None,
+    raises: Sequence[type[errors.GatewayError]] = (),
+    takes: Sequence[str] = (),
+    gives: Sequence[str] = (JSON,),
+    headers: Sequence[str] = (),
+    told: dict[str, dict] | None = None,
     streams: bool = False,
     fault: Fault | None = None,
+    faults: dict | None = None,
 ) -> Callable:
     """Make a controller method an endpoint.
 
@@ -63,7 +90,26 @@ def expose(
     The method gets ``context`` (gateway.api.auth.Context) as its keyword where ``policy`` is set, and returns
     what becomes JSON, None for an empty answer, or a whole webob.Response. ``streams``: server-sent events
     may be asked for (``wants_events``), too. ``fault``: what an error's body says besides its errors.
+    ``takes``: the types of a body that the method reads by itself.
+
+    The others describe it: ``answer`` is the schema of what it returns (gateway.api.shapes), ``also`` those
+    of other statuses (None: no body), ``raises`` the kinds of errors besides those that can be told from the
+    rest, ``gives`` the types of the answer, ``headers`` those of its own, ``told`` the schemas of request
+    headers that it minds, ``faults`` the schema of what ``fault`` makes.
     """
+    description = Description(
+        policy=policy,
+        body=body,
+        query=query or {},
+        answers={status: answer, **(also or {})},
+        raises=tuple(raises),
+        takes=tuple(takes),
+        gives=tuple(gives),
+        headers=tuple(headers),
+        told=told or {},
+        streams=streams,
+        faults=faults,
+    )
 
     def decorate(method: Callable) -> Callable:
         @functools.wraps(method)
@@ -73,6 +119,8 @@ def expose(
             arguments: dict[str, Any] = {}
             if policy is not None:
                 arguments["context"] = auth.authorize(pecan.request, policy)
+            if takes:
+                _check_type(pecan.request, takes)
             # the query alone: Pecan's ``parameters`` hold the members of a JSON body too
             arguments.update(_checked_query(pecan.request.GET.mixed(), query or {}))
             if body is not None:
@@ -80,17 +128,19 @@ def expose(
             pecan.response.status_int = status
             return _encoded(method(self, *segments, **arguments))
 
-        endpoint.rule = policy
+        endpoint.description = description
         if streams:
-            endpoint = pecan.expose(content_type=_EVENTS)(endpoint)
-        return pecan.expose(content_type="application/json")(endpoint)
+            endpoint = pecan.expose(content_type=EVENTS)(endpoint)
+        for kind in reversed(gives):  # the first is for who asks for none
+            endpoint = pecan.expose(content_type=kind)(endpoint)
+        return endpoint
 
     return decorate
 
 
 def wants_events(request: webob.Request) -> bool:
     """By its Accept header, as Pecan has judged it."""
-    return request.pecan["content_type"] == _EVENTS
+    return request.pecan["content_type"] == EVENTS
 
 
 def _encoded(result: Any) -> Any:
@@ -110,11 +160,8 @@ def _json(value: Any) -> bytes:
 
 def checked_body(request: webob.Request, schema: dict) -> Any:
     """The JSON body, valid by the schema. Raises Invalid that names the field, TooLarge."""
-    if request.content_type and request.content_type != "application/json":
-        raise errors.Invalid(
-            "gateway.request.content_type",
-            f"Content-Type is {request.content_type}; this call takes application/json.",
-        )
+    if request.content_type:
+        _check_type(request, [JSON])
     try:
         body = json.loads(request.body or b"", parse_constant=_no_constant)
         _check_text(body)
@@ -122,6 +169,14 @@ def checked_body(request: webob.Request, schema: dict) -> Any:
         raise errors.Invalid("gateway.request.json", f"The body is not JSON: {error}.") from error
     validate(body, schema)
     return body
+
+
+def _check_type(request: webob.Request, takes: Sequence[str]) -> None:
+    if request.content_type not in takes:
+        raise errors.Invalid(
+            "gateway.request.content_type",
+            f"Content-Type is {request.content_type or 'not given'}; this call takes {' or '.join(takes)}.",
+        )
 
 
 def _no_constant(name: str) -> None:
@@ -185,7 +240,7 @@ def _checked_query(given: dict[str, Any], allowed: dict[str, Any]) -> dict[str, 
 def _converted(name: str, text: Any, schema: dict) -> Any:
     if not isinstance(text, str):
         raise errors.Invalid("gateway.request.parameter", f"{name} is given more than once.", field=name)
-    if schema.get("type") == "integer" and text.lstrip("-").isascii() and text.lstrip("-").isdigit():
+    if schema.get("type") == "integer" and re.fullmatch("-?[0-9]{1,30}", text):
         return int(text)
     if schema.get("type") == "boolean" and text.lower() in ("true", "false"):
         return text.lower() == "true"

@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from gateway.api.collection import PAGE, Collection, page
+from gateway.api.collection import CLOUD, PAGE, Collection, page
 from gateway.api.expose import expose
+from gateway.api.shapes import listed, shape
 from gateway.cloud.model import Flavor
 
 
@@ -14,12 +15,12 @@ class Flavors(Collection):
     def __init__(self, parts):
         self._parts = parts
 
-    @expose(policy="gateway:flavors:get", query=PAGE)
+    @expose(policy="gateway:flavors:get", query=PAGE, answer=listed("flavors", Flavor), raises=CLOUD)
     def get_all(self, context, limit=None, marker=None):
         cloud = self._parts.sessions.user(context.auth)
         return page("flavors", self._parts.conf, cloud.flavors, flavor_view, limit, marker)
 
-    @expose(policy="gateway:flavors:get")
+    @expose(policy="gateway:flavors:get", answer=shape(flavor=Flavor), raises=CLOUD)
     def get_one(self, flavor, context):
         return {"flavor": flavor_view(self._parts.sessions.user(context.auth).flavor(flavor))}
 

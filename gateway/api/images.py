@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from gateway.api.collection import PAGE, Collection, page
+from gateway.api.collection import CLOUD, PAGE, Collection, page
 from gateway.api.expose import expose
+from gateway.api.shapes import listed, shape
 from gateway.cloud.model import Image
 
 
@@ -14,12 +15,12 @@ class Images(Collection):
     def __init__(self, parts):
         self._parts = parts
 
-    @expose(policy="gateway:images:get", query=PAGE)
+    @expose(policy="gateway:images:get", query=PAGE, answer=listed("images", Image), raises=CLOUD)
     def get_all(self, context, limit=None, marker=None):
         cloud = self._parts.sessions.user(context.auth)
         return page("images", self._parts.conf, cloud.images, image_view, limit, marker)
 
-    @expose(policy="gateway:images:get")
+    @expose(policy="gateway:images:get", answer=shape(image=Image), raises=CLOUD)
     def get_one(self, image, context):
         return {"image": image_view(self._parts.sessions.user(context.auth).image(image))}
 

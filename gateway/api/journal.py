@@ -21,6 +21,7 @@ from gateway import errors
 from gateway.api import waiting
 from gateway.api.auth import Context
 from gateway.api.expose import isoformat
+from gateway.api.shapes import Time, many, shape
 from gateway.deploy import journal
 from gateway.deploy.model import Deployment
 from gateway.deploy.work import Work
@@ -38,6 +39,8 @@ QUERY = {
     },
     "follow": {"type": "boolean"},
 }
+
+JOURNAL = shape(journal=many(shape(at=Time, text=str, id=int)))
 
 
 class Journals:

@@ -1,10 +1,14 @@
 """/v1/launch-options: what a server is made of, in one answer."""
 
-from gateway.api.collection import Collection, side_by_side
+from gateway.api.collection import CLOUD, Collection, side_by_side
 from gateway.api.expose import expose
 from gateway.api.flavors import flavor_view
 from gateway.api.images import image_view
 from gateway.api.networks import network_view
+from gateway.api.shapes import shape
+from gateway.cloud.model import Flavor, Image, Network
+
+_OPTIONS = shape(flavors=list[Flavor], images=list[Image], networks=list[Network])
 
 
 class LaunchOptions(Collection):
@@ -13,7 +17,7 @@ class LaunchOptions(Collection):
     def __init__(self, parts):
         self._parts = parts
 
-    @expose(policy="gateway:flavors:get")
+    @expose(policy="gateway:flavors:get", answer=_OPTIONS, raises=CLOUD)
     def get_all(self, context):
         cloud = self._parts.sessions.user(context.auth)
         most = self._parts.conf.api.max_limit

@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from gateway.api.collection import PAGE, Collection, page
+from gateway.api.collection import CLOUD, PAGE, Collection, page
 from gateway.api.expose import expose
+from gateway.api.shapes import listed, shape
 from gateway.cloud.model import Network
 
 
@@ -14,12 +15,12 @@ class Networks(Collection):
     def __init__(self, parts):
         self._parts = parts
 
-    @expose(policy="gateway:networks:get", query=PAGE)
+    @expose(policy="gateway:networks:get", query=PAGE, answer=listed("networks", Network), raises=CLOUD)
     def get_all(self, context, limit=None, marker=None):
         cloud = self._parts.sessions.user(context.auth)
         return page("networks", self._parts.conf, cloud.networks, network_view, limit, marker)
 
-    @expose(policy="gateway:networks:get")
+    @expose(policy="gateway:networks:get", answer=shape(network=Network), raises=CLOUD)
     def get_one(self, network, context):
         return {"network": network_view(self._parts.sessions.user(context.auth).network(network))}
 

@@ -12,12 +12,14 @@ from gateway import errors
 from gateway.api import auth, server_plans
 from gateway.api.collection import PAGE, Collection, page
 from gateway.api.expose import expose, isoformat
+from gateway.api.shapes import Maybe, Time, listed, of, shape
 from gateway.binding.server import OnServers
 from gateway.broker.broker import Reach, bad_host
 from gateway.broker.model import Limits, Offers, Plan, Provider, Status
 from gateway.broker.providers import TYPES
 from gateway.broker.roll import Roll
 from gateway.registry import guard
+from gateway.registry import model as registry
 from gateway.registry.model import Health
 
 NAME = {
@@ -107,6 +109,29 @@ _NEW = wrapped("provider", {"name": SERVICE_TYPE, **_MEMBERS}, ["name", "type"])
 _CHANGED = wrapped("provider", _MEMBERS, [])
 _FLAG = {"type": "boolean", "error": "must be true or false."}
 
+_OFFERED = shape(description=Maybe(str), connections=Maybe(int), statement_timeout=Maybe(float))
+_SEEN = shape(status=registry.Status, since=Time, output=Maybe(str))
+_HEALTH = {"anyOf": [_SEEN, of(None)]}
+_PROVIDER = shape(
+    name=str,
+    type=str,
+    host=Maybe(str),
+    port=Maybe(int),
+    url=Maybe(str),
+    offers={"type": "object", "additionalProperties": {"type": "object", "additionalProperties": _OFFERED}},
+    plans=Maybe(dict),
+    service=Maybe(str),
+    status=Status,
+    created_at=Time,
+    updated_at=Time,
+    health=_HEALTH,
+    username=Maybe(str),
+    ca=Maybe(str),
+    services=Maybe(int),
+)
+_ONE = shape(provider=_PROVIDER)
+_REACHED = [errors.Conflict, errors.ProviderError, errors.Timeout]
+
 
 class Providers(Collection):
     on_collection = {"GET": "get_all", "POST": "post"}
@@ -119,17 +144,24 @@ class Providers(Collection):
         self._reach = Reach(parts.conf, {"server": OnServers(parts.deployments)})
         self._roll = Roll(parts.conf, parts.registry)
 
-    @expose(policy="gateway:providers:get", query=PAGE)
+    @expose(policy="gateway:providers:get", query=PAGE, answer=listed("providers", _PROVIDER))
     def get_all(self, context, limit=None, marker=None):
         """By name."""
         fetch, view = self._store.providers, self._viewer()
         return page("providers", self._conf, fetch, view, limit, marker, lambda each: each.name)
 
-    @expose(policy="gateway:providers:get")
+    @expose(policy="gateway:providers:get", answer=_ONE)
     def get_one(self, name, context):
         return self._shown(name)
 
-    @expose(policy="gateway:providers:create", body=_NEW, status=201)
+    @expose(
+        policy="gateway:providers:create",
+        body=_NEW,
+        status=201,
+        answer=_ONE,
+        raises=_REACHED,
+        headers=["Location"],
+    )
     def post(self, context, body):
         """It must be there, and let the broker in."""
         wanted, now = body["provider"], time.time()
@@ -155,7 +187,7 @@ class Providers(Collection):
         pecan.response.headers["Location"] = f"/v1/providers/{provider.name}"
         return self._shown(provider.name)
 
-    @expose(policy="gateway:providers:update", body=_CHANGED)
+    @expose(policy="gateway:providers:update", body=_CHANGED, answer=_ONE, raises=_REACHED)
     def put(self, name, context, body):
         """As a whole, but for the password, which stays where none is given. What changes for the services
         that there are, limits or their credentials, is put in force."""
@@ -180,7 +212,13 @@ class Providers(Collection):
         self._roll.enter(provider)
         return self._shown(name)
 
-    @expose(policy="gateway:providers:delete", query={"force": _FLAG, "forget": _FLAG})
+    @expose(
+        policy="gateway:providers:delete",
+        query={"force": _FLAG, "forget": _FLAG},
+        status=204,
+        also={200: shape(left=list[str]), 202: _ONE},
+        raises=[errors.Conflict],
+    )
     def delete(self, name, context, force=False, forget=False):
         """204 when it is gone, 202 while its services are being deleted first. ``forget``: it and its
         services are gone at once, and nothing is asked of it, since it never comes back; 200 with what may

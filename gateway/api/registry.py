@@ -9,7 +9,7 @@ is as in a new one. PATCH changes what the body has. Every answer to a call that
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pecan
 import webob
@@ -18,11 +18,15 @@ import webob.exc
 from gateway import errors
 from gateway.api import check
 from gateway.api.changes import Changes
-from gateway.api.collection import PAGE, page
+from gateway.api.collection import CLOUD, PAGE, page
 from gateway.api.expose import expose, isoformat
 from gateway.api.service import (
+    CHANGE,
+    EXPLANATION,
     NEW,
     PART,
+    SERVICE,
+    TARGET,
     WHOLE,
     change,
     explanation,
@@ -32,6 +36,7 @@ from gateway.api.service import (
     service,
     target,
 )
+from gateway.api.shapes import Maybe, Time, extended, listed, many, shape
 from gateway.api.signatures import Signatures
 from gateway.api.subscriptions import Subscriptions
 from gateway.registry.balance import BALANCERS
@@ -88,6 +93,21 @@ _WORDS = {
     422: "NOT_IMPLEMENTED",
     503: "CANCELED",
 }
+
+
+_FAULTS = shape(status={"enum": sorted({*_WORDS.values(), "NULL", "FAIL"})}, message=str)
+_OK = shape(status=Literal["OK"], message=str)
+_REGISTERED = extended(CHANGE, **_OK["properties"])
+_BEST_ONE = extended(SERVICE, explanation=Maybe(EXPLANATION))
+_WRITES = [*CLOUD, errors.Conflict, errors.Unhealthy]
+_READINGS = shape(
+    name=str,
+    status=Status,
+    since=Time,
+    held=bool,
+    check=check.SHOWN,
+    readings=many(shape(ok=bool, output=str, at=Time, latency=float)),
+)
 
 
 def _fault(request: webob.Request, status: int, message: str) -> dict[str, str]:
@@ -152,25 +172,25 @@ class Registry:
     def _on_instance(self) -> dict[str, Callable]:
         return {"GET": self.by_name, "PUT": self.put, "PATCH": self.patch, "DELETE": self.remove}
 
-    @expose(policy=None)
+    @expose(policy=None, answer=shape(up=bool))
     def health(self):
         return {"up": self._registry.is_up()}
 
-    @expose(policy="gateway:registry:get")
+    @expose(policy="gateway:registry:get", answer=shape(types=many(shape(type=str))))
     def types(self, context):
         return {"types": [{"type": type_} for type_ in self._registry.types(context.project_id)]}
 
-    @expose(policy="gateway:registry:get", query={"type": {"type": "string"}})
+    @expose(policy="gateway:registry:get", query={"type": {"type": "string"}}, answer=many(TARGET))
     def http_sd(self, context, type=None):
         """For Prometheus' http_sd_config."""
         return [target(i) for i in self._registry.find(context.project_id, Query(type=type))]
 
-    @expose(policy="gateway:registry:get")
+    @expose(policy="gateway:registry:get", answer=shape(services=many(SERVICE)))
     def of_type(self, type_, context):
         instances = self._registry.instances(context.project_id, type_)
         return {"services": [service(instance) for instance in instances]}
 
-    @expose(policy="gateway:registry:get", query=_BEST)
+    @expose(policy="gateway:registry:get", query=_BEST, answer=_BEST_ONE, raises=[errors.Unavailable])
     def best(self, type_, context, explain=False, **asked):
         place = context.project_id, type_
         if not explain:
@@ -182,15 +202,15 @@ class Registry:
             raise
         return {**service(best), **explanation(verdicts)}
 
-    @expose(policy="gateway:registry:get")
+    @expose(policy="gateway:registry:get", answer=SERVICE)
     def by_index(self, type_, index, context):
         return self._instance(context, f"{type_}-{index}")
 
-    @expose(policy="gateway:registry:get")
+    @expose(policy="gateway:registry:get", answer=SERVICE)
     def by_name(self, name, context):
         return self._instance(context, name)
 
-    @expose(policy="gateway:registry:get", query=_SEARCH)
+    @expose(policy="gateway:registry:get", query=_SEARCH, answer=listed("services", SERVICE))
     def search(self, context, limit=None, marker=None, **filters):
         query = Query(**filters)
 
@@ -200,25 +220,34 @@ class Registry:
         name = operator.attrgetter("name")
         return page("services", self._conf, fetch, service, limit, marker, name)
 
-    @expose(policy="gateway:registry:register", body=NEW, status=201, fault=_fault)
+    @expose(
+        policy="gateway:registry:register",
+        body=NEW,
+        status=201,
+        answer=_REGISTERED,
+        raises=_WRITES,
+        headers=["Location"],
+        fault=_fault,
+        faults=_FAULTS,
+    )
     def register(self, context, body):
         instance = self._registry.register(context.project_id, registration(body), owner=self._owner(context))
         pecan.response.headers["Location"] = f"/registry/service/{instance.name}"
         return {"status": "OK", "message": "OK", **change(instance.name, Change.CREATED, instance.index)}
 
-    @expose(policy="gateway:registry:update", body=WHOLE)
+    @expose(policy="gateway:registry:update", body=WHOLE, answer=CHANGE, raises=_WRITES)
     def put(self, name, context, body):
         return self._update(name, context, lambda instance: replaced(instance, body))
 
-    @expose(policy="gateway:registry:update", body=PART)
+    @expose(policy="gateway:registry:update", body=PART, answer=CHANGE, raises=_WRITES)
     def patch(self, name, context, body):
         return self._update(name, context, lambda instance: patched(instance, body))
 
-    @expose(policy="gateway:registry:remove")
+    @expose(policy="gateway:registry:remove", answer=CHANGE, raises=[errors.Conflict])
     def remove(self, name, context):
         return change(name, Change.REMOVED, self._registry.remove(context.project_id, *_split(name)))
 
-    @expose(policy="gateway:registry:update", body=_MAINTENANCE)
+    @expose(policy="gateway:registry:update", body=_MAINTENANCE, answer=CHANGE)
     def maintain(self, name, context, body):
         return _changed(*self._registry.maintain(context.project_id, *_split(name), **body))
 
@@ -230,7 +259,7 @@ class Registry:
         """Says which of the project's servers has an address."""
         return lambda address: self._sessions.user(context.auth).server_at(address)
 
-    @expose(policy="gateway:registry:get")
+    @expose(policy="gateway:registry:get", answer=_READINGS)
     def readings(self, name, context):
         instance = self._registry.instance(context.project_id, *_split(name))
         return {
@@ -242,7 +271,12 @@ class Registry:
             "readings": [_reading(reading) for reading in self._registry.last_readings(instance)],
         }
 
-    @expose(policy="gateway:registry:heartbeat", body=_HEARTBEAT)
+    @expose(
+        policy="gateway:registry:heartbeat",
+        body=_HEARTBEAT,
+        answer=extended(_OK, instance=str),
+        raises=[errors.Conflict],
+    )
     def heartbeat(self, name, context, body):
         ok, output = body.get("status", "passing") == "passing", body.get("output", "heartbeat")
         self._registry.beat(context.project_id, *_split(name), ok, output)

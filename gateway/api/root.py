@@ -5,6 +5,9 @@ Method   URL                                              Answer
 =======  ===============================================  ===========================================
 GET      /                                                versions, no token
 GET      /v1                                              version 1 and its resources, no token
+GET      /v1/openapi.json                                 all of this as OpenAPI, no token
+GET      /v1/docs                                         the same for people, no token
+GET      /v1/docs/{file}                                  what that page is made of, no token
 GET      /healthcheck                                     200 OK, no token
 GET      /v1/flavors                                      flavors
 GET      /v1/flavors/{flavor}                             one, by id or name
@@ -80,6 +83,9 @@ POST     /registry/subscriptions/{subscription}/deliveries/{index}/resend  send 
 """
 
 from gateway.api.expose import expose
+from gateway.api.shapes import many, shape
+
+_VERSION = shape(id=str, status=str, links=many(shape(rel=str, href=str)))
 
 
 class Root:
@@ -89,12 +95,14 @@ class Root:
         self.v1 = v1
         self.registry = registry
 
-    @expose(policy=None)
+    @expose(policy=None, answer=shape(versions=many(_VERSION)))
     def index(self):
         return {"versions": [self.v1.version()]}
 
 
 class V1:
+    """What there is, before a token is asked for."""
+
     def __init__(self, **resources):
         self._names = sorted(resources)
         for name, controller in resources.items():
@@ -103,7 +111,7 @@ class V1:
     def version(self) -> dict:
         return {"id": "v1", "status": "CURRENT", "links": [{"rel": "self", "href": "/v1"}]}
 
-    @expose(policy=None)
+    @expose(policy=None, answer=shape(version=_VERSION, resources=many(shape(name=str, href=str))))
     def index(self):
         resources = [{"name": name, "href": f"/v1/{name}"} for name in self._names]
         return {"version": self.version(), "resources": resources}

@@ -5,8 +5,25 @@ from collections.abc import Collection
 from typing import Any
 
 from gateway.api.expose import isoformat
-from gateway.broker.model import Binding, Rotation, RotationStatus, Service
+from gateway.api.shapes import Time, many, of, shape
+from gateway.broker.model import Binding, Fault, Rotation, RotationStatus, Service
 from gateway.deploy.bound import Use
+from gateway.deploy.model import Status
+
+_ROTATION = shape(
+    status=RotationStatus,
+    successor=str,
+    replaces=list[str],
+    fault=Fault | None,
+    request_id=str,
+    started_at=Time,
+    updated_at=Time,
+)
+#: Of ``view``.
+SHOWN = {
+    "deployments": many(shape(id=str, service=str, status=Status, binding=str)),
+    "rotation": {"anyOf": [_ROTATION, of(None)]},
+}
 
 
 def wanted(context, service: Service, uses: Collection[Use], successor: Binding) -> Rotation:

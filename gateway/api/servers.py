@@ -9,9 +9,10 @@ import pecan
 from gateway import errors
 from gateway.api.auth import Context
 from gateway.api.choice import Choice, choose
-from gateway.api.collection import PAGE, Collection, page
+from gateway.api.collection import CLOUD, PAGE, Collection, page
 from gateway.api.expose import expose
-from gateway.cloud.model import Reference, Server, ServerSpec
+from gateway.api.shapes import Maybe, Time, listed, many, shape
+from gateway.cloud.model import Address, Reference, Server, ServerSpec
 from gateway.cloud.openstack import Cloud
 from gateway.deploy import guest
 from gateway.deploy.model import Access, Trust
@@ -58,6 +59,22 @@ BODY = {
     },
 }
 
+SERVER = shape(
+    id=str,
+    name=str,
+    status=str,
+    addresses=list[Address],
+    flavor=Reference,
+    image=Reference | None,
+    key_name=str | None,
+    security_groups=list[str],
+    created_at=Time | None,
+    updated_at=Time | None,
+    fault=Maybe(str),
+)
+#: Of one, or of ``count``.
+_BOOTED = {"oneOf": [shape(server=SERVER), shape(servers=many(SERVER))]}
+
 
 class Servers(Collection):
     on_collection = {"GET": "get_all", "POST": "post"}
@@ -66,16 +83,23 @@ class Servers(Collection):
     def __init__(self, parts):
         self._parts = parts
 
-    @expose(policy="gateway:servers:get", query=PAGE)
+    @expose(policy="gateway:servers:get", query=PAGE, answer=listed("servers", SERVER), raises=CLOUD)
     def get_all(self, context, limit=None, marker=None):
         cloud = self._parts.sessions.user(context.auth)
         return page("servers", self._parts.conf, cloud.servers, server_view, limit, marker)
 
-    @expose(policy="gateway:servers:get")
+    @expose(policy="gateway:servers:get", answer=shape(server=SERVER), raises=CLOUD)
     def get_one(self, server, context):
         return {"server": server_view(self._parts.sessions.user(context.auth).server(server))}
 
-    @expose(policy="gateway:servers:create", body=BODY, status=202)
+    @expose(
+        policy="gateway:servers:create",
+        body=BODY,
+        status=202,
+        answer=_BOOTED,
+        raises=[*CLOUD, errors.Conflict],
+        headers=["Location"],
+    )
     def post(self, context, body):
         wanted = body["server"]
         count = self._count(wanted)
@@ -89,7 +113,7 @@ class Servers(Collection):
         pecan.response.headers["Location"] = f"/v1/servers/{booted[0].id}"
         return {"server": server_view(booted[0])}
 
-    @expose(policy="gateway:servers:delete", status=204)
+    @expose(policy="gateway:servers:delete", status=204, raises=[*CLOUD, errors.Conflict])
     def delete(self, server, context):
         cloud = self._parts.sessions.user(context.auth)
         found = cloud.server(server)

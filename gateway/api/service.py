@@ -13,8 +13,18 @@ from typing import Any
 
 from gateway.api import check
 from gateway.api.expose import isoformat, validate
+from gateway.api.shapes import Maybe, Time, many, shape
 from gateway.registry.choice import Verdict
-from gateway.registry.model import PATH_PATTERN, TYPE_PATTERN, Change, Check, Instance, Kind, Registration
+from gateway.registry.model import (
+    PATH_PATTERN,
+    TYPE_PATTERN,
+    Change,
+    Check,
+    Instance,
+    Kind,
+    Registration,
+    Status,
+)
 
 _U16 = r"^0*([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(?!\n)$"
 _NUMBER = {
@@ -125,6 +135,33 @@ def patched(instance: Instance, body: dict) -> Instance:
     kind = Kind(made.proto) if own else instance.check.kind
     path = body.get("health", instance.check.path)
     return dataclasses.replace(made, check=dataclasses.replace(instance.check, kind=kind, path=path))
+
+
+SERVICE = shape(
+    proto=str,
+    type=str,
+    host=str,
+    port=int,
+    httpPort=int,
+    httpsPort=int,
+    routes=list[str],
+    health=str,
+    weight=int,
+    signature=str,
+    name=str,
+    version=str,
+    tags=list[str],
+    status=Status,
+    output=str,
+    since=Time,
+    reason=str,
+    index=int,
+    deployment=str | None,
+    held=Maybe(bool),
+)
+EXPLANATION = many(shape(instance=str, won=bool, status=Status, weight=int, why=str))
+CHANGE = shape(instance=str, change=Change | None, index=int)
+TARGET = shape(targets=list[str], labels=dict[str, str])
 
 
 def service(instance: Instance) -> dict:

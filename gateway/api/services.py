@@ -17,11 +17,13 @@ from oslo_db import exception as db_exception
 from gateway import errors
 from gateway.api import auth, rotations
 from gateway.api.collection import PAGE, Collection, page
-from gateway.api.expose import expose, isoformat
+from gateway.api.expose import expose
 from gateway.api.patience import Patience
 from gateway.api.providers import NAME, wrapped
 from gateway.api.server_plans import Adding
-from gateway.binding.server import ONE_BINDING
+from gateway.api.services_view import BINDING, ONE, ONE_BINDING, SERVICE, binding_view, made_by, service_view
+from gateway.api.shapes import listed, shape
+from gateway.binding import server as on_its_own
 from gateway.broker import choice
 from gateway.broker.model import (
     LIVE,
@@ -36,7 +38,6 @@ from gateway.broker.model import (
 )
 from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
-from gateway.deploy.model import Deployment, StepState
 from gateway.deploy.store import DeploymentStore
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 64, "error": "must be text of 1 to 64 characters."}
@@ -48,6 +49,9 @@ _KINDS = {
     "gateway.internal": errors.GatewayError,
     "gateway.service.not_rotated": errors.Unhealthy,
 }
+
+#: What a provider may make fail.
+_MADE = [errors.Conflict, errors.ProviderError, errors.Timeout]
 
 
 class Services(Collection):
@@ -67,17 +71,29 @@ class Services(Collection):
         self._patience = patience
         self._adding = Adding(parts)
 
-    @expose(policy="gateway:services:get", query={**PAGE, "user": _TEXT, "provider": _TEXT})
+    @expose(
+        policy="gateway:services:get",
+        query={**PAGE, "user": _TEXT, "provider": _TEXT},
+        answer=listed("services", SERVICE),
+    )
     def get_all(self, context, limit=None, marker=None, user=None, provider=None):
         """By name, without credentials; ``user``: the id of who asked for it."""
         fetch = functools.partial(self._store.services, context.project_id, user, provider)
-        return page("services", self._conf, fetch, _service, limit, marker, lambda each: each.name)
+        return page("services", self._conf, fetch, service_view, limit, marker, lambda each: each.name)
 
-    @expose(policy="gateway:services:get")
+    @expose(policy="gateway:services:get", answer=ONE, headers=["Cache-Control"])
     def get_one(self, name, context):
         return self._shown(self._store.service(context.project_id, name))
 
-    @expose(policy="gateway:services:create", body=wrapped("service", _NEW, ["type", "plan"]), status=201)
+    @expose(
+        policy="gateway:services:create",
+        body=wrapped("service", _NEW, ["type", "plan"]),
+        status=201,
+        answer=ONE,
+        also={200: ONE, 202: ONE},
+        raises=_MADE,
+        headers=["Location", "Cache-Control"],
+    )
     def post(self, context, body):
         """200 for the one that there is already, as it is wanted."""
         wanted = body["service"]
@@ -100,7 +116,14 @@ class Services(Collection):
             raise _busy(service.name, "was just asked for by another call") from error
         return self._made(service)
 
-    @expose(policy="gateway:services:update", body=wrapped("service", {"plan": _TEXT}, ["plan"]))
+    @expose(
+        policy="gateway:services:update",
+        body=wrapped("service", {"plan": _TEXT}, ["plan"]),
+        answer=ONE,
+        also={202: ONE},
+        raises=_MADE,
+        headers=["Cache-Control"],
+    )
     def put(self, name, context, body):
         """Another plan; the same one has it put in force again."""
         service, plan = self._store.service(context.project_id, name), body["service"]["plan"]
@@ -116,13 +139,18 @@ class Services(Collection):
             raise _busy(name, f"is {service.status}")
         return self._answered(service.id)
 
-    @expose(policy="gateway:services:delete", status=204)
+    @expose(
+        policy="gateway:services:delete",
+        status=204,
+        also={202: shape(service=SERVICE)},
+        raises=[errors.Conflict],
+    )
     def delete(self, name, context):
         service = self._store.service(context.project_id, name)
         self._store.delete(service)
-        return self._gone("service", lambda: self._store.by_id(service.id), _service)
+        return self._gone("service", lambda: self._store.by_id(service.id), service_view)
 
-    @expose(policy="gateway:services:get", query=PAGE)
+    @expose(policy="gateway:services:get", query=PAGE, answer=listed("bindings", BINDING))
     def get_bindings(self, name, context, limit=None, marker=None):
         """In the order in which they were made, without credentials."""
         bindings = self._store.service(context.project_id, name).bindings
@@ -132,14 +160,22 @@ class Services(Collection):
             start = ids.index(marker) + 1 if marker in ids else 0
             return bindings[start : start + limit]
 
-        return page("bindings", self._conf, fetch, _binding, limit, marker)
+        return page("bindings", self._conf, fetch, binding_view, limit, marker)
 
-    @expose(policy="gateway:services:get")
+    @expose(policy="gateway:services:get", answer=ONE_BINDING, headers=["Cache-Control"])
     def get_binding(self, name, id, context):
         service = self._store.service(context.project_id, name)
         return self._shown_binding(service, _found(service, id))
 
-    @expose(policy="gateway:services:update", body=_EMPTY, status=201)
+    @expose(
+        policy="gateway:services:update",
+        body=_EMPTY,
+        status=201,
+        answer=ONE_BINDING,
+        also={202: ONE_BINDING},
+        raises=_MADE,
+        headers=["Location", "Cache-Control"],
+    )
     def post_binding(self, name, context, body):
         """Another login, besides those that there are."""
         service = self._several(context, name)
@@ -157,13 +193,25 @@ class Services(Collection):
         pecan.response.status_int = 201 if found.status is Status.READY else 202
         return self._shown_binding(service, found)
 
-    @expose(policy="gateway:services:update", status=204)
+    @expose(
+        policy="gateway:services:update",
+        status=204,
+        also={202: shape(binding=BINDING)},
+        raises=[errors.Conflict],
+    )
     def delete_binding(self, name, id, context):
         service = self._store.service(context.project_id, name)
         self._store.delete_binding(_found(service, id))
-        return self._gone("binding", lambda: self._binding_of(service, id), _binding)
+        return self._gone("binding", lambda: self._binding_of(service, id), binding_view)
 
-    @expose(policy="gateway:services:update", body=_EMPTY)
+    @expose(
+        policy="gateway:services:update",
+        body=_EMPTY,
+        answer=ONE,
+        also={202: ONE},
+        raises=[*_MADE, errors.Unhealthy],
+        headers=["Location", "Cache-Control"],
+    )
     def rotate(self, name, context, body):
         """A binding in place of those that are told and used. 202 while deployments get it, and while the old
         ones go."""
@@ -189,7 +237,7 @@ class Services(Collection):
                 "gateway.binding.none", f"Services of the plan {service.plan} have no bindings."
             )
         if provider.type == "server" and service.bindings:
-            raise errors.Conflict("gateway.binding.only_one", ONE_BINDING)
+            raise errors.Conflict("gateway.binding.only_one", on_its_own.ONE_BINDING)
         return service
 
     def _is_told_enough(self, rotation: Rotation | None) -> bool:
@@ -246,11 +294,11 @@ class Services(Collection):
 
     def _shown(self, service: Service) -> dict:
         more = rotations.view(self._store.rotation(service.id), self._deployments.uses(service.id))
-        more["deployment"] = _made_by(self._deployments.live(service.project_id, on_server(service.id)))
-        return {"service": _service(service) | more | _credentials(service)}
+        more["deployment"] = made_by(self._deployments.live(service.project_id, on_server(service.id)))
+        return {"service": service_view(service) | more | _credentials(service)}
 
     def _shown_binding(self, service: Service, binding: Binding) -> dict:
-        return {"binding": _binding(binding) | _credentials(service, binding)}
+        return {"binding": binding_view(binding) | _credentials(service, binding)}
 
     def _binding_of(self, service: Service, id: str) -> Binding | None:
         found = self._store.by_id(service.id)
@@ -315,48 +363,9 @@ def _busy(name: str, why: str) -> errors.Conflict:
     return errors.Conflict("gateway.service.busy", f"Service {name} {why}.")
 
 
-def _service(service: Service) -> dict[str, Any]:
-    return {
-        "id": service.id,
-        "name": service.name,
-        "type": service.type,
-        "provider": service.provider,
-        "plan": service.plan,
-        "user": service.user_id,
-        "platform": service.platform,
-        "status": service.status,
-        "fault": _fault(service.fault),
-        "size": service.size,
-        "created_at": isoformat(service.created_at),
-        "updated_at": isoformat(service.updated_at),
-    }
-
-
-def _made_by(deployment: Deployment | None) -> dict[str, Any] | None:
-    """Of a service on a server of its own: how far that is."""
-    if deployment is None:
-        return None
-    running = next((step for step in deployment.steps if step.state is StepState.RUNNING), None)
-    return {"id": deployment.id, "status": deployment.status, "step": running and running.name}
-
-
-def _binding(binding: Binding) -> dict[str, Any]:
-    return {
-        "id": binding.id,
-        "platform": binding.platform,
-        "status": binding.status,
-        "fault": _fault(binding.fault),
-        "created_at": isoformat(binding.created_at),
-    }
-
-
 def _credentials(service: Service, binding: Binding | None = None) -> dict[str, Any]:
     """Null while there are none; left out for who may not see them."""
     if not auth.may(pecan.request, "gateway:services:credentials"):
         return {}
     pecan.response.headers["Cache-Control"] = "no-store"
     return {"credentials": service.credentials(binding)}
-
-
-def _fault(fault: Fault | None) -> dict[str, str] | None:
-    return fault and vars(fault)

@@ -3,6 +3,7 @@
 import pecan
 
 from gateway.api.expose import expose, isoformat
+from gateway.api.shapes import Time, many, shape
 from gateway.registry.model import TYPE_PATTERN
 
 _MAX_AGE = 300  # seconds that clients may keep the keys; one who meets an unknown kid asks again
@@ -31,6 +32,7 @@ _TOKEN = {
         },
     },
 }
+_KEYS = shape(keys=many(shape(kty=str, crv=str, x=str, kid=str, alg=str, use=str)))
 
 
 class Signatures:
@@ -39,12 +41,18 @@ class Signatures:
     def __init__(self, registry):
         self._registry = registry
 
-    @expose(policy=None)
+    @expose(policy=None, answer=_KEYS, headers=["Cache-Control"])
     def keys(self):
         pecan.response.headers["Cache-Control"] = f"public, max-age={_MAX_AGE}"
         return self._registry.public_keys()
 
-    @expose(policy="gateway:registry:sign", body=_TOKEN, status=201)
+    @expose(
+        policy="gateway:registry:sign",
+        body=_TOKEN,
+        status=201,
+        answer=shape(token=str, expires_at=Time),
+        headers=["Cache-Control"],
+    )
     def mint(self, context, body):
         token = self._registry.mint(context.project_id, **body)
         pecan.response.headers["Cache-Control"] = "no-store"

@@ -22,6 +22,7 @@ import pecan
 from gateway import errors
 from gateway.api.collection import PAGE, page
 from gateway.api.expose import expose, isoformat
+from gateway.api.shapes import Time, extended, listed, shape
 from gateway.registry import guard
 from gateway.registry.model import TYPE_PATTERN
 from gateway.registry.subscriptions import Delivery, State, Subscription
@@ -42,6 +43,17 @@ _DELIVERIES = {
     "marker": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1, "error": "must be an index."},
     "state": {"enum": list(State), "error": f"must be one of {', '.join(State)}."},
 }
+_SUBSCRIPTION = shape(
+    id=str,
+    url=str,
+    type=str | None,
+    index=int,
+    attempts=int,
+    error=str | None,
+    created_at=Time,
+)
+_DELIVERY = shape(index=int, state=State, attempts=int, error=str, at=Time, message=dict)
+_RESENT = shape(resent=int)
 
 
 class Subscriptions:
@@ -68,18 +80,25 @@ class Subscriptions:
                 return {"POST": self.resend}, [id, index]
         return None
 
-    @expose(policy="gateway:subscriptions:get", query=PAGE)
+    @expose(policy="gateway:subscriptions:get", query=PAGE, answer=listed("subscriptions", _SUBSCRIPTION))
     def get_all(self, context, limit=None, marker=None):
         def fetch(limit, marker):
             return self._store.of_project(context.project_id, limit, marker)
 
         return page("subscriptions", self._conf, fetch, _view, limit, marker)
 
-    @expose(policy="gateway:subscriptions:get")
+    @expose(policy="gateway:subscriptions:get", answer=shape(subscription=_SUBSCRIPTION))
     def get_one(self, id, context):
         return {"subscription": _view(self._store.get(id, context.project_id))}
 
-    @expose(policy="gateway:subscriptions:create", body=_BODY, status=201)
+    @expose(
+        policy="gateway:subscriptions:create",
+        body=_BODY,
+        status=201,
+        answer=shape(subscription=extended(_SUBSCRIPTION, secret=str)),
+        raises=[errors.Conflict],
+        headers=["Location", "Cache-Control"],
+    )
     def post(self, context, body):
         """The answer alone has the secret."""
         self._check_url(body["url"])
@@ -101,7 +120,11 @@ class Subscriptions:
     def delete(self, id, context):
         self._store.remove(id, context.project_id)
 
-    @expose(policy="gateway:subscriptions:get", query=_DELIVERIES)
+    @expose(
+        policy="gateway:subscriptions:get",
+        query=_DELIVERIES,
+        answer=listed("deliveries", _DELIVERY),
+    )
     def get_deliveries(self, id, context, limit=None, marker=0, state=None):
         self._store.get(id, context.project_id)
 
@@ -110,12 +133,12 @@ class Subscriptions:
 
         return page("deliveries", self._conf, fetch, _delivery, limit, marker, mark=lambda each: each.index)
 
-    @expose(policy="gateway:subscriptions:create", status=202)
+    @expose(policy="gateway:subscriptions:create", status=202, answer=_RESENT)
     def resend_all(self, id, context):
         self._store.get(id, context.project_id)
         return {"resent": self._store.resend(id)}
 
-    @expose(policy="gateway:subscriptions:create", status=202)
+    @expose(policy="gateway:subscriptions:create", status=202, answer=_RESENT)
     def resend(self, id, index, context):
         self._store.get(id, context.project_id)
         resent = self._store.resend(id, int(index)) if len(index) < 19 else 0

@@ -10,6 +10,7 @@ gives them back whether something may have happened meanwhile; else a heartbeat 
 
 import collections
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Collection, Generator, Hashable, Iterable
@@ -231,12 +232,19 @@ def streamed(body: Stream, content_type: str) -> webob.Response:
     return response
 
 
+LAST_EVENT_ID = {
+    "type": "string",
+    "pattern": "^[0-9]{0,18}$",
+    "error": "must be the id of an event, a whole number.",
+}
+
+
 def last_event_id(request: webob.Request) -> int | None:
     """Where a client that comes back was. Raises Invalid for what no event of ours has."""
     text = request.headers.get("Last-Event-ID")
     if text is None or text == "":
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if not re.fullmatch(LAST_EVENT_ID["pattern"], text):
         raise errors.Invalid(
             "gateway.request.last_event_id",
             f"Last-Event-ID: {text[:80]!r} is the id of no event: they are whole numbers.",

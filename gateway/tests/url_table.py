@@ -35,11 +35,13 @@ def endpoints() -> list[Endpoint]:
 
 
 def untouched(calls: Iterable[tuple[str, str]]) -> list[Endpoint]:
-    """The endpoints that none of the calls (method, path) reaches: a call counts for the most literal of the
-    rows that it matches, as the router sees it."""
+    """The endpoints that none of the calls (method, path) reaches."""
     table = endpoints()
-    touched = set()
-    for method, path in calls:
-        rows = [row for row in table if row.method == method and row.matches(path)]
-        touched.update(sorted(rows, key=lambda row: row.variables)[:1])
+    touched = {meant(table, method, path) for method, path in calls}
     return [row for row in table if row not in touched]
+
+
+def meant(table: Iterable[Endpoint], method: str, path: str) -> Endpoint | None:
+    """The most literal of the rows that a call matches, as the router sees it."""
+    rows = [row for row in table if row.method == method and row.matches(path)]
+    return min(rows, key=lambda row: row.variables, default=None)

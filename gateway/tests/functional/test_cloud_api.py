@@ -16,7 +16,7 @@ from gateway import conf as options
 from gateway import daemon
 from gateway.api import app as api
 from gateway.db import Database, schema
-from gateway.tests import databases
+from gateway.tests import databases, described
 
 KEYSTONE = "http://keystone.test/v3"
 NOVA = "http://nova.test/v2.1"
@@ -137,7 +137,7 @@ def call(parts):
             request.headers["X-Auth-Token"] = f"{roles}-{id(application)}"
         if body is not None:
             request.content_type, request.body = "application/json", json.dumps(body).encode()
-        return request.get_response(application)
+        return described.answered(request, application)
 
     return send
 

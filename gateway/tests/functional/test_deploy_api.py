@@ -14,7 +14,7 @@ from gateway import errors
 from gateway.api import app as api
 from gateway.deploy import guest, marks
 from gateway.deploy.model import Access, Artifact, Status, Trust
-from gateway.tests import deployed
+from gateway.tests import deployed, described
 from gateway.tests.functional.test_cloud_api import (
     KEYSTONE,
     NOVA,
@@ -482,7 +482,7 @@ def upload(parts):
             request.environ["wsgi.input_terminated"] = True
         if content_type:
             request.content_type = content_type
-        return request.get_response(application)
+        return described.answered(request, application)
 
     return send
 

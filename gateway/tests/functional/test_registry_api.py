@@ -13,7 +13,7 @@ from gateway import daemon
 from gateway.api import app as api
 from gateway.api import fastpath
 from gateway.registry.model import Registration
-from gateway.tests import registered
+from gateway.tests import described, registered
 
 KEYSTONE = "http://keystone.test/v3"
 MEMBER, READER, OTHER = (uuid.uuid4().hex for _ in range(3))
@@ -81,7 +81,7 @@ def call(application):
             request.body = body if isinstance(body, bytes) else json.dumps(body).encode()
             request.content_type = "application/json"
         request.headers.update(headers)
-        return request.get_response(application)
+        return described.answered(request, application)
 
     return send
 
