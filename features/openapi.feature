@@ -19,3 +19,13 @@ Feature: The API describes itself
   Scenario: What that page is not made of is not there
     When nobody calls GET /v1/docs/LICENSE
     Then the error is 404 gateway.docs.not_found
+
+  @aio
+  Scenario Outline: Whatever is sent, it is answered as the description says
+    Given a gateway of one's own
+    Then schemathesis, as <who>, finds nothing wrong in <count> examples of each call
+
+    Examples:
+      | who        | count |
+      | a stranger | 5     |
+      | nobody     | 2     |

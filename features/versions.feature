@@ -29,6 +29,9 @@ Feature: Finding one's way in
 
     Examples:
       | method | path               | allowed |
+      | POST   | /                  | GET     |
+      | DELETE | /v1                | GET     |
+      | PUT    | /healthcheck       | GET     |
       | PUT    | /v1/servers        | POST    |
       | DELETE | /v1/deployments    | POST    |
       | POST   | /v1/flavors        | GET     |

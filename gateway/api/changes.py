@@ -74,8 +74,8 @@ class Changes:
         interest = (context.project_id, type)
         limit = min(limit or self._conf.api.max_limit, self._conf.api.max_limit)
         streams = wants_events(pecan.request)
-        told = last_event_id(pecan.request) if streams else None
-        after = next((number for number in (told, index) if number is not None), last)
+        told = last_event_id(pecan.request)
+        after = next((number for number in (told if streams else None, index) if number is not None), last)
         page = self._feed.after(interest, after, limit)
         if not streams and (page.changes or not wait):
             return webob.Response(self._body(page), content_type="application/json", charset="UTF-8")

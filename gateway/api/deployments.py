@@ -230,8 +230,8 @@ class Deployments(Collection):
     def get_log(self, id, context, limit=None, marker=0, follow=False):
         """What the steps and the remote commands printed, oldest first; followed: see gateway.api.log."""
         self._store.deployment(id, context.project_id)
+        after = last_event_id(pecan.request)
         if follow or wants_events(pecan.request):
-            after = last_event_id(pecan.request)
             return self._following.follow(id, marker if after is None else after, context)
         fetch = functools.partial(self._store.read_log, id)
         return page("log", self._conf, fetch, line_view, limit, marker)
@@ -247,8 +247,8 @@ class Deployments(Collection):
     def get_journal(self, id, context, instance=None, lines=100, follow=False):
         """What the service printed on one of its servers: see gateway.api.journal."""
         deployment = self._store.deployment(id, context.project_id)
+        after = last_event_id(pecan.request) or 0
         if follow or wants_events(pecan.request):
-            after = last_event_id(pecan.request) or 0
             return self._journals.follow(deployment, instance, lines, after, context)
         return self._journals.last(deployment, instance, lines)
 

@@ -5,6 +5,7 @@ import urllib.parse
 from collections.abc import Callable
 
 import webob
+import webob.exc
 from keystoneauth1 import exceptions as keystone_errors
 from keystonemiddleware import auth_token
 from keystonemiddleware.auth_token import _exceptions as auth_token_errors
@@ -81,7 +82,11 @@ def healthcheck(app: Callable, conf: cfg.ConfigOpts) -> Callable:
     health = oslo_healthcheck.Healthcheck(None, conf)
 
     def serve(environ, start_response):
-        return (health if environ["PATH_INFO"] == "/healthcheck" else app)(environ, start_response)
+        if environ["PATH_INFO"] != "/healthcheck":
+            return app(environ, start_response)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": "GET, HEAD"})
+        return health(environ, start_response)
 
     return serve
 

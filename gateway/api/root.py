@@ -82,6 +82,9 @@ POST     /registry/subscriptions/{subscription}/deliveries/{index}/resend  send 
 =======  ===============================================  ===========================================
 """
 
+import pecan
+import webob.exc
+
 from gateway.api.expose import expose
 from gateway.api.shapes import many, shape
 
@@ -97,6 +100,7 @@ class Root:
 
     @expose(policy=None, answer=shape(versions=many(_VERSION)))
     def index(self):
+        _check_read()
         return {"versions": [self.v1.version()]}
 
 
@@ -113,5 +117,12 @@ class V1:
 
     @expose(policy=None, answer=shape(version=_VERSION, resources=many(shape(name=str, href=str))))
     def index(self):
+        _check_read()
         resources = [{"name": name, "href": f"/v1/{name}"} for name in self._names]
         return {"version": self.version(), "resources": resources}
+
+
+def _check_read() -> None:
+    """Pecan calls an index for every method."""
+    if pecan.request.method not in ("GET", "HEAD"):
+        raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": "GET, HEAD"})
