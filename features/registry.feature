@@ -177,6 +177,7 @@ Feature: The registry of services
     And "name" is "shaky-0"
     And "status" is "warning"
     When a member registers sound as another shaky
+    And every API process knows of shaky-1
     Then of 10 calls of GET /registry/service/types/shaky/best 10 name shaky-1
 
   Scenario: The critical one is left out, the last one gone is 503, and back again
