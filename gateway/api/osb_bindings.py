@@ -49,10 +49,6 @@ class Bindings:
         if "service_id" in wanted:
             check_offering(service, wanted["service_id"])
             self._check_plan(service, wanted.get("plan_id"))
-        if not self._store.provider(service.provider).offers[service.type][service.plan].is_bindable:
-            raise errors.Invalid(
-                "gateway.binding.none", f"plan_id: services of the plan {service.plan} have no bindings."
-            )
         binding = self._wanted(call, service, binding_id, wanted)
         self._check_bindable(service, binding)
         is_new = self._add(service, binding)
@@ -130,15 +126,14 @@ class Bindings:
             osb_catalog.named(self._store.providers(), osb_catalog.service_id(service.type), id)
 
     def _check_bindable(self, service: Service, binding: Binding) -> None:
-        """Raises Unprocessable for one too many."""
+        """Raises Invalid for one that its plan does not have, Unprocessable for one too many."""
         provider = self._store.provider(service.provider)
         others = [each for each in service.bindings if each.id != binding.id and each.status in LIVE]
         if provider.type == "server" and others:
-            raise errors.Unprocessable("NotBindable", ONE_BINDING)
-        plan = provider.plan(service.type, service.plan)
-        if plan is not None and not plan.is_bindable:
-            raise errors.Unprocessable(
-                "NotBindable", f"Services of the plan {service.plan} have no bindings."
+            raise errors.Unprocessable("OneBindingOnly", ONE_BINDING)
+        if not provider.offers[service.type][service.plan].is_bindable:
+            raise errors.Invalid(
+                "gateway.binding.none", f"plan_id: services of the plan {service.plan} have no bindings."
             )
 
     def _predecessor(self, service: Service, binding_id: str) -> Binding:

@@ -183,13 +183,11 @@ class Instances:
         providers = self._store.providers()
         _, plan = osb_catalog.named(providers, osb_catalog.service_id(service.type), id)
         own = next(each for each in providers if each.name == service.provider)
-        now, there = own.plan(service.type, service.plan), osb_catalog.offered([own])
-        if plan not in there.get(service.type, {}) or not (now and now.is_updateable):
+        if plan not in osb_catalog.offered([own]).get(service.type, {}):
             raise errors.Unprocessable(
-                "PlanChangeNotSupported",
-                f"plan_id: {service.name} cannot change from {service.plan} to {plan}, its provider says.",
+                "PlanChangeNotSupported", f"plan_id: the provider of {service.name} has no plan {plan}."
             )
-        if plan != service.plan and not own.offers[service.type][service.plan].is_updateable:
+        if not own.offers[service.type][service.plan].is_updateable:
             raise errors.Unprocessable(
                 "PlanChangeNotSupported", f"plan_id: services of the plan {service.plan} stay with it."
             )
