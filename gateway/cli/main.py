@@ -34,6 +34,7 @@ class Shell(app.App):
         what = "From flavor, image and network to a running, health-checked, discoverable service."
         super().__init__(what, version, Commands(), deferred_help=True)
         self._gateway = None
+        self._token_cache = None
         self._exit_code = 0
 
     def build_option_parser(self, description, version, argparse_kwargs=None):
@@ -53,6 +54,12 @@ class Shell(app.App):
             type=seconds,
             default=60.0,
             help="longest wait for one answer (60)",
+        )
+        parser.add_argument(
+            "--cache-token",
+            action="store_true",
+            default=os.environ.get("GATEWAY_CACHE_TOKEN", "").lower() in ("1", "true", "yes"),
+            help="keep the token for the next commands, in a file of your own (GATEWAY_CACHE_TOKEN)",
         )
         clouds.add_options(parser)
         return parser
@@ -74,6 +81,8 @@ class Shell(app.App):
             self.options.deferred_help = True
 
     def clean_up(self, cmd, result, err) -> None:
+        if self._token_cache is not None:
+            self._token_cache.save()
         self._exit_code = getattr(err, "exit_code", result)
 
     def run_subcommand(self, argv: list[str]) -> int:
@@ -93,6 +102,10 @@ class Shell(app.App):
             from gateway.cli import clouds
 
             cloud = clouds.connect(self.options)
+            if self.options.cache_token:
+                from gateway.cli import token_cache
+
+                self._token_cache = token_cache.TokenCache(cloud.session.auth, token_cache.folder())
             self._gateway = client.Gateway(
                 cloud.session,
                 endpoint=self.options.gateway_url or cloud.gateway_url,
