@@ -1,6 +1,8 @@
 """version and health: the gateway itself."""
 
-from gateway.cli.command import CommandError, List, Show, fields
+import json
+
+from gateway.cli.command import Command, CommandError, List, Show, fields
 from gateway.client import ApiError
 
 
@@ -18,6 +20,13 @@ class ShowVersion(Show):
         found = self.gateway.version()
         names = [each["name"] for each in found["resources"]]
         return fields({**found["version"], "resources": names})
+
+
+class PrintOpenapi(Command):
+    """Print the API's description, OpenAPI as JSON; no login is needed"""
+
+    def take_action(self, parsed_args):
+        self.say(json.dumps(self.gateway.openapi(), indent=1))
 
 
 class ShowHealth(Show):

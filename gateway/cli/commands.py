@@ -5,6 +5,7 @@ only when it is asked for."""
 COMMANDS = {
     "version list": "gateway.cli.about:ListVersions",
     "version show": "gateway.cli.about:ShowVersion",
+    "openapi": "gateway.cli.about:PrintOpenapi",
     "health": "gateway.cli.about:ShowHealth",
     "flavor list": "gateway.cli.launch_options:ListFlavors",
     "flavor show": "gateway.cli.launch_options:ShowFlavor",

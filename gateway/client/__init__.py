@@ -29,6 +29,10 @@ class Gateway(Servers, Deployments, Services, Registry):
         """{"version": {…}, "resources": […]}"""
         return self._json("GET", "/v1")
 
+    def openapi(self) -> dict:
+        """The API's description, as OpenAPI."""
+        return self._json("GET", "/v1/openapi.json")
+
     def is_healthy(self) -> bool:
         """Whether the daemon says that it is well; raises ApiError where it does not answer at all."""
         return self._send("GET", "/healthcheck").status_code == 200

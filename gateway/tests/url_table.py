@@ -25,6 +25,11 @@ class Endpoint:
         return self.path.startswith("/osb/")
 
     @property
+    def is_for_people(self) -> bool:
+        """By the client and the command line: neither by platforms, nor by browsers."""
+        return not (self.is_for_platforms or self.path.startswith("/v1/docs"))
+
+    @property
     def variables(self) -> int:
         return self.path.count("{")
 
