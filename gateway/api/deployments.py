@@ -210,7 +210,7 @@ class Deployments(Collection):
             )
         return self._shown(id, context)
 
-    @expose(policy="gateway:deployments:delete", status=202, answer=SHOWN)
+    @expose(policy="gateway:deployments:delete", status=202, answer=SHOWN, raises=[errors.Conflict])
     def delete(self, id, context):
         """The engine takes everything back; GET answers 404 once that is done."""
         deployment = self._store.deployment(id, context.project_id)
