@@ -85,6 +85,7 @@ Feature: The registry on the command line
     Then it exits with 0
     And it prints "clipulse-0 is critical."
     And soon "status" of GET /registry/service/clipulse-0 is "critical"
+    And soon "readings.0.output" of GET /registry/service/clipulse-0/readings is "disk full"
     When I run gateway registry readings clipulse-0
     Then it exits with 0
     And it prints "disk full"

@@ -8,8 +8,8 @@ import contextlib
 import dataclasses
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -17,6 +17,7 @@ from oslo_db.sqlalchemy import enginefacade
 
 metadata = sa.MetaData()
 
+_Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
@@ -74,8 +75,8 @@ class Database:
         self.engine.hide_parameters = True  # an error's text goes into logs
         # SQLite lets one write at a time, and the others ask again, ever more seldom: here they queue
         self._turn = contextlib.nullcontext()
-        self._queue, self._leading = threading.Lock(), threading.Lock()
-        self._waiting: list[_Piece] = []
+        self._each: Together[Callable[[sa.Connection], Any], Any] = Together(self, _do_each)
+        self._observing = threading.Lock()
         self._observer: sa.PoolProxiedConnection | None = None
         if self.engine.dialect.name == "sqlite":
             self._turn = threading.Lock()
@@ -94,7 +95,7 @@ class Database:
     def _observed(self) -> sqlite3.Connection:
         """Threads use it at once, which SQLite itself puts in order (sqlite3.threadsafety is 3)."""
         if self._observer is None:
-            with self._queue:
+            with self._observing:
                 if self._observer is None:
                     observer = self.engine.raw_connection()
                     observer.detach()  # the pool has its place back
@@ -118,16 +119,36 @@ class Database:
                 yield connection
 
     def write_together(self, work: Callable[[sa.Connection], _Result]) -> _Result:
-        """``write`` for what many threads do at once: those that wait for their turn share one transaction,
-        and one wait for the disk. ``work`` is run a second time, alone, when another's has failed. Returns
-        what it returns."""
-        mine = _Piece(work)
+        """``write`` for what many threads do at once, by ``Together``. Returns what ``work`` returns."""
+        return self._each.write(work)
+
+
+def _do_each(connection: sa.Connection, works: Sequence[Callable[[sa.Connection], Any]]) -> list[Any]:
+    return [work(connection) for work in works]
+
+
+class Together(Generic[_Item, _Result]):
+    """One kind of write that many threads ask for at once: those that wait for their turn share one
+    transaction, and one wait for the disk. ``work`` gets their items and gives a result for each, in order.
+    When it fails, each item is tried a second time, alone."""
+
+    def __init__(
+        self, database: Database, work: Callable[[sa.Connection, Sequence[_Item]], Sequence[_Result]]
+    ):
+        self._database = database
+        self._work = work
+        self._queue, self._leading = threading.Lock(), threading.Lock()
+        self.waiting: list[_Piece] = []
+
+    def write(self, item: _Item) -> _Result:
+        """Its result, or raises what ``work`` raises for it alone."""
+        mine = _Piece(item)
         with self._queue:
-            self._waiting.append(mine)
+            self.waiting.append(mine)
         with self._leading:
             if not mine.done:
                 with self._queue:
-                    pieces, self._waiting = self._waiting, []
+                    pieces, self.waiting = self.waiting, []
                 self._write_all(pieces)
         if mine.error is not None:
             raise mine.error
@@ -135,9 +156,10 @@ class Database:
 
     def _write_all(self, pieces: list["_Piece"]) -> None:
         try:
-            with self.write() as connection:
-                for piece in pieces:
-                    piece.result = piece.work(connection)
+            with self._database.write() as connection:
+                results = self._work(connection, [piece.item for piece in pieces])
+            for piece, result in zip(pieces, results, strict=True):
+                piece.result = result
         except BaseException as error:
             if len(pieces) > 1 and isinstance(error, Exception):
                 for piece in pieces:
@@ -150,7 +172,7 @@ class Database:
 
 @dataclasses.dataclass
 class _Piece:
-    work: Callable[[sa.Connection], Any]
+    item: Any
     result: Any = None
     done: bool = False
     error: BaseException | None = None

@@ -7,80 +7,23 @@ Every change of an instance and its row in ``changes`` are one transaction, whic
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from gateway import errors
-from gateway.db import Database, metadata
+from gateway.db import Database, Together
 from gateway.registry.model import Change, Check, Entry, Health, Instance, Key, Registration, Status
 from gateway.registry.readings import Readings
-
-_ID = sa.String(36)
-
-_instances = sa.Table(
-    "instances",
-    metadata,
-    sa.Column("project_id", sa.String(64), primary_key=True),
-    sa.Column("type", sa.String(128), primary_key=True),
-    sa.Column("ordinal", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("proto", sa.String(8), nullable=False),
-    sa.Column("host", sa.String(64), nullable=False),
-    sa.Column("port", sa.Integer, nullable=False),
-    sa.Column("http_port", sa.Integer, nullable=False),
-    sa.Column("https_port", sa.Integer, nullable=False),
-    sa.Column("routes", sa.JSON, nullable=False),
-    sa.Column("check", sa.JSON, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("streak", sa.Integer, nullable=False),
-    sa.Column("output", sa.Text, nullable=False),
-    sa.Column("since", sa.Double, nullable=False),
-    sa.Column("held", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("weight", sa.Integer, nullable=False),
-    sa.Column("signature", sa.Text, nullable=False),
-    sa.Column("version", sa.String(64), nullable=False),
-    sa.Column("tags", sa.JSON, nullable=False),
-    sa.Column("reason", sa.String(255), nullable=False),
-    sa.Column("index", sa.BigInteger, nullable=False),  # of its last row in changes
-    sa.Column("deployment_id", _ID),
-    sa.Column("server_id", _ID),
-    sa.Column("provider", sa.String(64)),
-    sa.Column("created_at", sa.Double, nullable=False),
-    sa.Column("updated_at", sa.Double, nullable=False),
-    sa.Index("ix_instances_address", "project_id", "host", "port"),
-    sa.Index("ix_instances_deployment", "deployment_id"),
-    sa.Index("ix_instances_index", "index"),
-)
-_ordinals = sa.Table(
-    "instance_ordinals",
-    metadata,
-    sa.Column("project_id", sa.String(64), primary_key=True),
-    sa.Column("type", sa.String(128), primary_key=True),
-    sa.Column("next", sa.Integer, nullable=False),
-)
-_last_change = sa.Table(
-    "last_change",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("index", sa.BigInteger, nullable=False),
-)
-_changes = sa.Table(
-    "changes",
-    metadata,
-    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("at", sa.Double, nullable=False),
-    sa.Column("project_id", sa.String(64), nullable=False),
-    sa.Column("type", sa.String(128), nullable=False),
-    sa.Column("ordinal", sa.Integer, nullable=False),
-    sa.Column("change", sa.String(16), nullable=False),
-)
+from gateway.registry.tables import changes, instances, last_change, ordinals
 
 # Made once: the monitor writes thousands. ``since`` tells an instance from an earlier one of the same name,
 # and one status from the next.
 _HEALTH_UPDATE = (
-    _instances.update()
+    instances.update()
     .where(
         *(
-            _instances.c[name] == sa.bindparam(f"old_{name}")
+            instances.c[name] == sa.bindparam(f"old_{name}")
             for name in ("project_id", "type", "ordinal", "status", "since")
         )
     )
@@ -92,26 +35,29 @@ _HEALTH_UPDATE = (
     )
 )
 _FEW = 1000  # rows deleted in one transaction
-_INDEX = sa.select(_last_change.c.index)
+_INDEX = sa.select(last_change.c.index)
 _LAST = _INDEX.with_for_update()  # SQLite has one writer at a time, the others lock the row
 
 # What each registration asks, made once, too: to make a statement costs more than SQLite's answer.
-_ALL = sa.select(_instances).order_by(_instances.c.ordinal)
-_LATER = _ALL.where(_instances.c.index > sa.bindparam("after"))
+_ALL = sa.select(instances).order_by(instances.c.ordinal)
+_LATER = _ALL.where(instances.c.index > sa.bindparam("after"))
 _AT_ADDRESS = _ALL.where(
-    *(_instances.c[name] == sa.bindparam(name) for name in ("project_id", "host", "port"))
+    *(instances.c[name] == sa.bindparam(name) for name in ("project_id", "host", "port"))
 )
 _FOLLOWING_AND_REMOVED = sa.select(
-    _changes.c.index, _changes.c.project_id, _changes.c.type, _changes.c.ordinal, _changes.c.change
+    changes.c.index, changes.c.project_id, changes.c.type, changes.c.ordinal, changes.c.change
 ).where(
     sa.or_(
-        _changes.c.index == sa.bindparam("following"),
-        sa.and_(_changes.c.index >= sa.bindparam("following"), _changes.c.change == Change.REMOVED),
+        changes.c.index == sa.bindparam("following"),
+        sa.and_(changes.c.index >= sa.bindparam("following"), changes.c.change == Change.REMOVED),
     )
 )
-_ORDINAL_OF_TYPE = [_ordinals.c[name] == sa.bindparam(f"of_{name}") for name in ("project_id", "type")]
-_NEXT_ORDINAL = sa.select(_ordinals.c.next).where(*_ORDINAL_OF_TYPE)
-_COUNT_ORDINAL = _ordinals.update().where(*_ORDINAL_OF_TYPE).values(next=_ordinals.c.next + 1)
+_ORDINAL_OF_TYPE = [ordinals.c[name] == sa.bindparam(f"of_{name}") for name in ("project_id", "type")]
+_NEXT_ORDINAL = sa.select(ordinals.c.next).where(*_ORDINAL_OF_TYPE)
+_SET_ORDINAL = ordinals.update().where(*_ORDINAL_OF_TYPE).values(next=sa.bindparam("of_next"))
+_NEW_ORDINAL = ordinals.insert().values(
+    project_id=sa.bindparam("of_project_id"), type=sa.bindparam("of_type"), next=sa.bindparam("of_next")
+)
 
 
 class RegistryStore:
@@ -119,6 +65,7 @@ class RegistryStore:
 
     def __init__(self, database: Database):
         self._database = database
+        self._additions = Together(database, _add)
         self.readings = Readings(database)
 
     def version(self) -> int | None:
@@ -163,20 +110,20 @@ class RegistryStore:
         type: str | None = None,
     ) -> list[Entry]:
         """Those with ``after`` < index <= ``upto``, in order: all, or a project's, or those of a type."""
-        query = sa.select(_changes).where(_changes.c.index > after, _changes.c.index <= upto)
+        query = sa.select(changes).where(changes.c.index > after, changes.c.index <= upto)
         if project_id is not None:
-            query = query.where(_changes.c.project_id == project_id)
+            query = query.where(changes.c.project_id == project_id)
         if type is not None:
-            query = query.where(_changes.c.type == type)
+            query = query.where(changes.c.type == type)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(_changes.c.index).limit(limit))
+            rows = connection.execute(query.order_by(changes.c.index).limit(limit))
             return [_entry(row) for row in rows]
 
     def first_change(self) -> int:
         """The index of the oldest change that is kept; of the next one where none is."""
         following = _INDEX.scalar_subquery() + 1  # in one statement: else a change could come in between
         with self._database.read() as connection:
-            return connection.scalar(sa.select(sa.func.coalesce(sa.func.min(_changes.c.index), following)))
+            return connection.scalar(sa.select(sa.func.coalesce(sa.func.min(changes.c.index), following)))
 
     def forget_changes(self, most: int, before: float) -> int:
         """Deletes those from before the time ``before``, and the oldest of more than ``most``; how many. A
@@ -185,11 +132,11 @@ class RegistryStore:
         while True:
             with self._database.write() as connection:
                 last = connection.scalar(_INDEX)
-                oldest = sa.select(_changes.c.index, _changes.c.at).order_by(_changes.c.index).limit(_FEW)
+                oldest = sa.select(changes.c.index, changes.c.at).order_by(changes.c.index).limit(_FEW)
                 rows = connection.execute(oldest).all()
                 old = [index for index, at in rows if at < before or index <= last - most]
                 if old:
-                    connection.execute(_changes.delete().where(_changes.c.index <= old[-1]))
+                    connection.execute(changes.delete().where(changes.c.index <= old[-1]))
             forgotten += len(old)
             if len(old) < _FEW:
                 return forgotten
@@ -198,27 +145,14 @@ class RegistryStore:
         """The instance that ``wanted`` already has, by its deployment and server. Raises Conflict when
         another one has its host, port and signature."""
         with self._database.read() as connection:
-            return _existing(connection, project_id, wanted)
+            return _same(_near(connection, project_id, wanted), project_id, wanted)
 
     def insert(self, project_id: str, wanted: Registration, health: Health, now: float) -> Instance:
-        """Adds it with its type's next ordinal, unless it is there (``find``, whose errors it raises). Those
-        that many threads add at once are one transaction."""
-
-        def added(connection: sa.Connection) -> Instance:
-            last = connection.scalar(_LAST)
-            existing = _existing(connection, project_id, wanted)
-            if existing is not None:
-                return existing
-            fields = {field.name: getattr(wanted, field.name) for field in dataclasses.fields(wanted)}
-            fields.pop("host_key")
-            ordinal = _next_ordinal(connection, project_id, wanted.type)
-            index = _log(connection, last, Change.CREATED, [Key(project_id, wanted.type, ordinal)], now)
-            times = {"created_at": now, "updated_at": now}
-            instance = Instance(project_id, ordinal=ordinal, health=health, index=index, **times, **fields)
-            connection.execute(_instances.insert(), _row(instance))
-            return instance
-
-        return self._database.write_together(added)
+        """Adds it with its type's next ordinal, unless it is there (``find``, whose errors it raises)."""
+        added = self._additions.write(_Addition(project_id, wanted, health, now))
+        if isinstance(added, errors.Conflict):
+            raise added
+        return added
 
     def replace(self, before: Instance, after: Instance) -> Instance | None:
         """Writes ``after``, of the same key, and returns it with its index; None where the instance is not,
@@ -227,10 +161,10 @@ class RegistryStore:
             if _read(connection, _of_key(before.key)) != [before]:
                 return None
             if _place(after) != _place(before):
-                _refuse_same(connection, after.project_id, after)
+                _refuse_same(_at_address(connection, after.project_id, after), after)
             index = _log(connection, last, Change.CHANGED, [before.key], after.updated_at)
             after = dataclasses.replace(after, index=index)
-            connection.execute(_instances.update().where(_of_key(before.key)).values(**_row(after)))
+            connection.execute(instances.update().where(_of_key(before.key)).values(**_row(after)))
             return after
 
     def delete(self, key: Key, now: float) -> int | None:
@@ -238,9 +172,9 @@ class RegistryStore:
         return self._delete(_of_key(key), now)
 
     def delete_deployment(self, deployment_id: str, server_id: str | None, now: float) -> None:
-        condition = _instances.c.deployment_id == deployment_id
+        condition = instances.c.deployment_id == deployment_id
         if server_id is not None:
-            condition = sa.and_(condition, _instances.c.server_id == server_id)
+            condition = sa.and_(condition, instances.c.server_id == server_id)
         self._delete(condition, now)
 
     def _delete(self, condition: sa.ColumnElement[bool], now: float) -> int | None:
@@ -248,7 +182,7 @@ class RegistryStore:
             keys = [instance.key for instance in _read(connection, condition)]
             if not keys:
                 return None
-            connection.execute(_instances.delete().where(condition))
+            connection.execute(instances.delete().where(condition))
             for project_id, type_ in {(key.project_id, key.type) for key in keys}:
                 _forget_dead_type(connection, project_id, type_)
             return _log(connection, last, Change.REMOVED, keys, now)
@@ -271,11 +205,11 @@ class RegistryStore:
 
 
 def _of_type(project_id: str, type_: str) -> sa.ColumnElement[bool]:
-    return sa.and_(_instances.c.project_id == project_id, _instances.c.type == type_)
+    return sa.and_(instances.c.project_id == project_id, instances.c.type == type_)
 
 
 def _of_key(key: Key) -> sa.ColumnElement[bool]:
-    return sa.and_(_of_type(key.project_id, key.type), _instances.c.ordinal == key.ordinal)
+    return sa.and_(_of_type(key.project_id, key.type), instances.c.ordinal == key.ordinal)
 
 
 def _read(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Instance]:
@@ -303,24 +237,114 @@ def _entry(row: sa.Row) -> Entry:
 
 
 def _row(instance: Instance) -> dict:
-    fields = dataclasses.asdict(instance)
-    health = fields.pop("health")
-    return {**fields, **health}
+    fields = {**vars(instance), **vars(instance.health), "check": vars(instance.check)}
+    del fields["health"]
+    return fields
 
 
-def _existing(connection: sa.Connection, project_id: str, wanted: Registration) -> Instance | None:
+class _Addition(NamedTuple):
+    project_id: str
+    wanted: Registration
+    health: Health
+    now: float
+
+
+def _add(connection: sa.Connection, additions: Sequence[_Addition]) -> list[Instance | errors.Conflict]:
+    """Those that many threads add at once: a statement that writes costs a hundred of them what it costs one.
+    What of them is there already is as it is."""
+    last = connection.scalar(_LAST)
+    counts = _Ordinals(connection)
+    results: list[Instance | errors.Conflict] = []
+    new: list[Instance] = []
+    for each in additions:
+        near = [*_near(connection, each.project_id, each.wanted), *new]
+        try:
+            found = _same(near, each.project_id, each.wanted)
+        except errors.Conflict as error:
+            results.append(error)
+            continue
+        if found is None:
+            ordinal = counts.take(each.project_id, each.wanted.type)
+            found = _instance_of(each, ordinal, last + len(new) + 1)
+            new.append(found)
+        results.append(found)
+    if new:
+        counts.keep()
+        _log(connection, last, Change.CREATED, [instance.key for instance in new], new[-1].created_at)
+        connection.execute(instances.insert(), [_row(instance) for instance in new])
+    return results
+
+
+def _instance_of(addition: _Addition, ordinal: int, index: int) -> Instance:
+    fields = {name: value for name, value in vars(addition.wanted).items() if name != "host_key"}
+    return Instance(
+        addition.project_id,
+        ordinal=ordinal,
+        health=addition.health,
+        index=index,
+        created_at=addition.now,
+        updated_at=addition.now,
+        **fields,
+    )
+
+
+class _Ordinals:
+    """The next ones of types, counted in memory until they are kept."""
+
+    def __init__(self, connection: sa.Connection):
+        self._connection = connection
+        self._next: dict[tuple[str, str], int] = {}
+        self._is_new: dict[tuple[str, str], bool] = {}
+
+    def take(self, project_id: str, type_: str) -> int:
+        key = project_id, type_
+        if key not in self._next:
+            known = self._connection.scalar(_NEXT_ORDINAL, {"of_project_id": project_id, "of_type": type_})
+            self._next[key], self._is_new[key] = known or 0, known is None
+        self._next[key] += 1
+        return self._next[key] - 1
+
+    def keep(self) -> None:
+        rows = [
+            (self._is_new[key], {"of_project_id": key[0], "of_type": key[1], "of_next": following})
+            for key, following in self._next.items()
+        ]
+        for is_new, statement in ((True, _NEW_ORDINAL), (False, _SET_ORDINAL)):
+            if chosen := [row for new, row in rows if new is is_new]:
+                self._connection.execute(statement, chosen)
+
+
+def _near(connection: sa.Connection, project_id: str, wanted: Registration) -> list[Instance]:
+    """All that ``wanted`` might be, or have the place of."""
+    same = []
     if wanted.deployment_id and wanted.server_id:
-        same = sa.and_(
-            _instances.c.project_id == project_id,
-            _instances.c.deployment_id == wanted.deployment_id,
-            _instances.c.server_id == wanted.server_id,
-        )
-        for instance in _read(connection, same):
-            return instance
+        same += [
+            instances.c.deployment_id == wanted.deployment_id,
+            instances.c.server_id == wanted.server_id,
+        ]
+    elif wanted.provider:
+        same += [instances.c.provider == wanted.provider]
+    own = _read(connection, sa.and_(instances.c.project_id == project_id, *same)) if same else []
+    return own + _at_address(connection, project_id, wanted)
+
+
+def _at_address(
+    connection: sa.Connection, project_id: str, wanted: Instance | Registration
+) -> list[Instance]:
+    place = {"project_id": project_id, "host": wanted.host, "port": wanted.port}
+    return _instances_of(connection.execute(_AT_ADDRESS, place))
+
+
+def _same(near: Iterable[Instance], project_id: str, wanted: Registration) -> Instance | None:
+    """The one that ``wanted`` already has. Raises Conflict when another one has its place."""
+    near = [instance for instance in near if instance.project_id == project_id]
+    if wanted.deployment_id and wanted.server_id:
+        for instance in near:
+            if (instance.deployment_id, instance.server_id) == (wanted.deployment_id, wanted.server_id):
+                return instance
     if wanted.provider:
-        same = sa.and_(_instances.c.project_id == project_id, _instances.c.provider == wanted.provider)
-        return next(iter(_read(connection, same)), None)
-    _refuse_same(connection, project_id, wanted)
+        return next((instance for instance in near if instance.provider == wanted.provider), None)
+    _refuse_same(near, wanted)
     return None
 
 
@@ -329,9 +353,8 @@ def _place(service: Instance | Registration) -> tuple[str, int, str]:
     return service.host, service.port, service.signature
 
 
-def _refuse_same(connection: sa.Connection, project_id: str, wanted: Instance | Registration) -> None:
-    place = {"project_id": project_id, "host": wanted.host, "port": wanted.port}
-    for instance in _instances_of(connection.execute(_AT_ADDRESS, place)):
+def _refuse_same(near: Iterable[Instance], wanted: Instance | Registration) -> None:
+    for instance in near:
         if instance.provider is None and _place(instance) == _place(wanted):
             raise errors.Conflict(
                 "gateway.registry.exists",
@@ -340,21 +363,11 @@ def _refuse_same(connection: sa.Connection, project_id: str, wanted: Instance | 
             )
 
 
-def _next_ordinal(connection: sa.Connection, project_id: str, type_: str) -> int:
-    row = {"of_project_id": project_id, "of_type": type_}
-    ordinal = connection.scalar(_NEXT_ORDINAL, row)
-    if ordinal is None:
-        connection.execute(_ordinals.insert(), {"project_id": project_id, "type": type_, "next": 1})
-        return 0
-    connection.execute(_COUNT_ORDINAL, row)
-    return ordinal
-
-
 def _forget_dead_type(connection: sa.Connection, project_id: str, type_: str) -> None:
     """A type lives as long as it has instances; numbering starts again when it comes back."""
     alive = sa.select(sa.literal(1)).where(_of_type(project_id, type_)).exists()
     connection.execute(
-        _ordinals.delete().where(_ordinals.c.project_id == project_id, _ordinals.c.type == type_, ~alive)
+        ordinals.delete().where(ordinals.c.project_id == project_id, ordinals.c.type == type_, ~alive)
     )
 
 
@@ -371,6 +384,6 @@ def _log(connection: sa.Connection, last: int, change: Change, keys: Sequence[Ke
             {"index": index, "at": now, "change": change, **key._asdict()}
             for index, key in enumerate(keys, start=last + 1)
         ]
-        connection.execute(_changes.insert(), rows)
-        connection.execute(_last_change.update().values(index=last + len(keys)))
+        connection.execute(changes.insert(), rows)
+        connection.execute(last_change.update().values(index=last + len(keys)))
     return last + len(keys)

@@ -49,7 +49,7 @@ def at_once(database, works):
     for thread in threads[1:]:
         thread.start()
     deadline = time.monotonic() + 10
-    while len(database._waiting) < len(works):
+    while len(database._each.waiting) < len(works):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     go_on.set()

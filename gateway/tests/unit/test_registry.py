@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from gateway import errors
 from gateway.registry.model import Check, Health, Key, Reading, Registration, Status
+from gateway.registry.store import _add, _Addition
 from gateway.tests import registered
 
 HOST = "127.0.0.1"
@@ -274,6 +275,34 @@ def test_many_at_once_get_numbers_of_their_own(conf, registry):
 
 
 # Reading
+
+
+def test_who_waits_together_is_added_together_each_by_its_own_rule(registry):
+    """As one by one: what is there already, what has another's place, and the rest in order."""
+    (there,) = add(registry, 1)
+    deployed = {"deployment_id": "d", "server_id": "s"}
+    registrations = [
+        wanted(2, **deployed, signature="a"),
+        wanted(1),
+        wanted(3, "web"),
+        wanted(2, **deployed, signature="b"),
+        wanted(3),
+        wanted(4),
+    ]
+    store, health = registry._store, Health(Status.PASSING, streak=1)
+    with store._database.write() as connection:
+        got = _add(connection, [_Addition("p", each, health, 5.0) for each in registrations])
+    assert [str(each) if isinstance(each, errors.Conflict) else each.name for each in got] == [
+        "auth-1",
+        f"{HOST} port 1 is already registered with this signature, as auth-0.",
+        "web-0",
+        "auth-1",
+        f"{HOST} port 3 is already registered with this signature, as web-0.",
+        "auth-2",
+    ]
+    assert feed(registry) == ["auth-0 created", "auth-1 created", "web-0 created", "auth-2 created"]
+    assert registry.instance("p", "auth", 2).index == there.index + 3
+    assert add(registry, 5)[0].name == "auth-3"
 
 
 def test_what_is_not_there(registry):
