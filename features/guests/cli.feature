@@ -95,7 +95,7 @@ Feature: The command line
       """
       version: 2.0.0
       """
-    When I run gateway deploy {folder}/service.yaml --log
+    When I run gateway deploy {folder}/service.yaml --watch
     Then it exits with 0
     And it prints "Deploying hello 1.0.0 → 2.0.0, release 2, batches of 1"
     And it prints "start #0: $ start 2.0.0-2"

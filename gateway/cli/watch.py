@@ -29,7 +29,7 @@ class Watching(Command):
 
     def add_watching(self, parser: argparse.ArgumentParser, what: str) -> None:
         add_wait(parser, default=True, what=what)
-        parser.add_argument("--log", action="store_true", help="show what the steps print, too; so does -v")
+        parser.add_argument("--watch", action="store_true", help="show what the steps print, too; so does -v")
 
     def watched(self, deployment: dict, parsed_args: argparse.Namespace) -> dict:
         """As it stands when it has ended. Raises CommandError where it cannot be followed that long."""
@@ -37,7 +37,7 @@ class Watching(Command):
         view = screen.view(self.app.stdout, draws=self.verbosity < 2)  # from there on the libraries talk, too
         try:
             with time_limit(parsed_args.timeout), view:
-                return self._followed(deployment, view, shows_log=parsed_args.log or self.verbosity > 0)
+                return self._followed(deployment, view, shows_log=parsed_args.watch or self.verbosity > 0)
         except TimeUp:
             whose = f"{texts.title(deployment)} has not ended in {parsed_args.timeout:g} s"
             raise CommandError(

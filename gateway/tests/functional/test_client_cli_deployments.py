@@ -162,7 +162,7 @@ def test_an_update_says_so_and_shows_nothing_of_the_release_before(api, gateway,
     )
     releases = [{**NEW, "state": "current"}, {**OLD, "state": "old"}]
     api.on(*GET, (200, {"deployment": a_deployment("succeeded", **{**UPDATE, "releases": releases})}))
-    code, out, _ = gateway("deploy", service_yaml(tmp_path, "service: hello"), "--log")
+    code, out, _ = gateway("deploy", service_yaml(tmp_path, "service: hello"), "--watch")
     assert code == 0
     assert f"Deploying hello 1.0.0 → 2.0.0, release 2, batches of 1: {ID}" in out
     assert told_steps(out) == [("boot", "running"), ("boot", "done")]
