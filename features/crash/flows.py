@@ -179,6 +179,21 @@ def update(lane: Lane) -> Iterator[Row]:
     yield from _undeployed(lane, id, rows)
 
 
+def move(lane: Lane) -> Iterator[Row]:
+    """A release on another port: that of the one before is closed in the end."""
+    id, version, rows = lane.deploy("1"), 1, []
+    lane.ended(id)
+    for kill in lane.share(kills_of(None, {"close port": ("begin", "call 1", "after")})):
+        version += 1
+        port = lane.port + (50 if version % 2 == 0 else 0)
+        _, died = _killed(lane, lambda: lane.deploy(str(version), port=port), [kill])  # noqa: B023 (called at once)
+        ended = _judged(lane, id, "succeeded", str(version), 2)
+        if (opened := lane.opened(id)) != {22, port}:
+            ended = f"WRONG: {opened} are open, not 22 and {port}"
+        rows += rows_of("move", [kill], died, ended)
+    yield from _undeployed(lane, id, rows)
+
+
 #: Killed in the revert of a step, then where the engine looks again at everything. The calls of a restore:
 #: which release runs, make its folder, look around, start.
 _BACK: list[Chain] = [
@@ -346,6 +361,7 @@ FLOWS = {
     "new": new,
     "heal": heal,
     "update": update,
+    "move": move,
     "rollback": rollback,
     "scale_down": scale_down,
     "cancel": cancel,

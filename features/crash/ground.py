@@ -287,6 +287,13 @@ class Lane:
         )
         return dict(zip(KINDS, counts, strict=True))
 
+    def opened(self, id: str) -> set[int]:
+        """The ports that its security group lets anyone come to."""
+        rules = (
+            group.security_group_rules for group in self.conn.network.security_groups() if id in group.name
+        )
+        return {rule["port_range_min"] for rule in itertools.chain(*rules) if rule["direction"] == "ingress"}
+
     def left(self, id: str, booted: set[str]) -> dict[str, int]:
         """The same after its end, for which OpenStack gets some time."""
         deadline = time.monotonic() + _GONE_IN

@@ -3,8 +3,8 @@
 The file that $GATEWAY_CRASH_AT names says when, as JSON: {"step": "boot", "target": 0, "moment": "call 1"}.
 It is read when a step begins and removed by the one who kills, so that the next start goes on. Steps are
 those of gateway.deploy.steps; "undo boot" is the revert of one; "finish drain" and "finish remove" are done
-once nothing is taken back any more, and "undeploy everything", "restore all" and "delete trusts" by the
-engine, too (target null). Moments:
+once nothing is taken back any more, and "undeploy everything", "restore all", "close port" and "delete
+trusts" by the engine, too (target null). Moments:
 
     begin       as the step begins
     call N      the step's Nth call that changes something, to OpenStack or over SSH, has been carried out
@@ -28,7 +28,7 @@ import paramiko
 import requests
 
 from gateway import daemon
-from gateway.db import Database
+from gateway.db import Database, Together
 from gateway.deploy import engine, rollout, steps, undeploy, work
 
 _FILE = pathlib.Path(os.environ["GATEWAY_CRASH_AT"])
@@ -106,12 +106,13 @@ def _wrap_steps() -> None:
     engine._Progress.do = watched
     undeploy.everything = _whole("undeploy everything", undeploy.everything)
     rollout.restore_all = _whole("restore all", rollout.restore_all)
+    rollout.close_port = _whole("close port", rollout.close_port)
     work.Work.delete_retired_trusts = _whole("delete trusts", work.Work.delete_retired_trusts)
 
 
 def _wrap_calls() -> None:
     send, execute, begin = requests.Session.send, paramiko.Channel.exec_command, threading.Thread.start
-    write, write_together = Database.write, Database.write_together
+    write, write_together = Database.write, Together.write
 
     def sent(session, request, **more):
         answer = send(session, request, **more)
@@ -134,10 +135,10 @@ def _wrap_calls() -> None:
             yield connection
         _tell("committed")
 
-    def written_together(database, work):
+    def written_together(together, item):
         token = _watched.set(None)  # who writes may do so for others, too
         try:
-            result = write_together(database, work)
+            result = write_together(together, item)
         finally:
             _watched.reset(token)
         _tell("committed")
@@ -145,7 +146,7 @@ def _wrap_calls() -> None:
 
     requests.Session.send, paramiko.Channel.exec_command = sent, executed
     threading.Thread.start = begun
-    Database.write, Database.write_together = written, written_together
+    Database.write, Together.write = written, written_together
 
 
 def _tell(what: str) -> None:
