@@ -138,9 +138,9 @@ Feature: The command line
     And it prints "rolled_back"
 
   Scenario: A first service from nothing, its journal, and a shell beside it
-    Given the command line may make things
-    And I am in an empty folder
+    Given I am in an empty folder
     And a key of mine, which Nova knows as {mine}
+    And the command line may make things
     When I run gateway init --flavor {flavor} --image {image} --network {network}
     Then it exits with 0
     Given its file says
