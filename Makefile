@@ -23,7 +23,8 @@ help:
 	@echo 'make demo      everything from nothing: cloud, gateway, a service on a new server, its answer'
 	@echo 'make test      lint, unit, functional and the features on the real cloud'
 	@echo 'make up        the cloud and the gateway, left running; make down stops them'
-	@echo 'make check     what needs no cloud: lint, unit and functional tests'
+	@echo 'make check     what needs no cloud: lint, unit and functional tests, the documents'
+	@echo 'make docs      the documents, in build/docs'
 	@echo 'make databases the tests of what is stored, on PostgreSQL and MariaDB, started for them'
 	@echo 'make features-on-databases  the features without guests, on both'
 	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
@@ -32,10 +33,10 @@ help:
 	@echo 'make samples   writes etc/gateway/*.sample and the code of registry.proto anew'
 	@echo 'With OS_CLOUD=NAME, of your clouds.yaml, demo, up and features use that cloud; no root then.'
 
-$(VENV)/.installed: requirements.txt test-requirements.txt setup.cfg
+$(VENV)/.installed: requirements.txt test-requirements.txt doc/requirements.txt setup.cfg
 	@python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -q && apt-get install -qy python3-venv; }
 	test -x $(BIN)/python || python3 -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e . -r test-requirements.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e . -r test-requirements.txt -r doc/requirements.txt
 	touch $@
 
 venv: $(VENV)/.installed
@@ -69,7 +70,11 @@ functional: venv
 	@test -x /usr/sbin/sshd || test $$(id -u) != 0 || $(AIO) install
 	$(BIN)/pytest -q gateway/tests/functional
 
-check: lint unit functional
+# All of them anew: they are made of the code, which Sphinx does not look at. Warnings are errors.
+docs: venv
+	$(BIN)/python -W ignore -m sphinx -q -W --keep-going -E -b html doc/source build/docs
+
+check: lint unit functional docs
 
 # What is in the database behaves alike on those that are not SQLite.
 databases: venv
@@ -101,4 +106,4 @@ samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv up down demo lint unit functional check databases features-on-databases features crash broker-stress test samples
+.PHONY: help venv up down demo lint unit functional docs check databases features-on-databases features crash broker-stress test samples

@@ -1,0 +1,30 @@
+"""Sphinx's, for `make docs`."""
+
+import importlib.metadata
+import pathlib
+import sys
+
+_DOC = pathlib.Path(__file__).parent.parent
+sys.path.insert(0, str(_DOC / "ext"))
+
+project = "gateway"
+release = version = importlib.metadata.version("gateway")
+html_theme = "openstackdocs"
+html_theme_options = {"display_badge": False, "analytics_tracking_code": "", "sidebar_search": True}
+html_last_updated_fmt = "%Y-%m-%d"
+templates_path = ["_templates"]
+html_static_path = ["_static"]
+html_css_files = ["gateway.css"]
+extensions = [
+    "openstackdocstheme",
+    "oslo_config.sphinxext",
+    "oslo_policy.sphinxext",
+    "cliff.sphinxext",
+    "endpoints",
+    "commands",
+    "modules",
+]
+
+openstackdocs_auto_name = False
+openstackdocs_auto_version = False
+openstackdocs_use_storyboard = False
