@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from oslo_db import api as db_api
 
 from gateway import errors
 from gateway.broker.attached import Providers, remove_empty
@@ -27,6 +28,9 @@ from gateway.broker.tables import services as _services
 from gateway.db import Database
 from gateway.vault import Vault
 
+#: MariaDB ends one of two that look whether a name is free and then take it: both have locked the gap.
+_tried_again = db_api.wrap_db_retry(retry_interval=0.05, max_retries=10, retry_on_deadlock=True)
+
 
 class BrokerStore(Providers, InUse, Rotations):
     """Safe to share between threads; every method is one transaction. ``uses``: what runs with the bindings
@@ -44,6 +48,7 @@ class BrokerStore(Providers, InUse, Rotations):
 
     # What projects have; what belongs to another one is not there (NotFound)
 
+    @_tried_again
     def add(
         self, service: Service, most: int, also: Callable[[sa.Connection], None] = lambda connection: None
     ) -> None:
