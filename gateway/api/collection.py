@@ -20,6 +20,8 @@ PAGE = {
 
 #: What a call that asks OpenStack may raise.
 CLOUD = (errors.CloudError, errors.Unavailable, errors.Timeout)
+#: So does one that is asked for by a name, which several may have.
+NAMED = (*CLOUD, errors.Conflict)
 
 
 class Collection:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from gateway.api.collection import CLOUD, PAGE, Collection, page
+from gateway.api.collection import CLOUD, NAMED, PAGE, Collection, page
 from gateway.api.expose import expose
 from gateway.api.shapes import listed, shape
 from gateway.cloud.model import Image
@@ -20,7 +20,7 @@ class Images(Collection):
         cloud = self._parts.sessions.user(context.auth)
         return page("images", self._parts.conf, cloud.images, image_view, limit, marker)
 
-    @expose(policy="gateway:images:get", answer=shape(image=Image), raises=CLOUD)
+    @expose(policy="gateway:images:get", answer=shape(image=Image), raises=NAMED)
     def get_one(self, image, context):
         return {"image": image_view(self._parts.sessions.user(context.auth).image(image))}
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from gateway.api.collection import CLOUD, PAGE, Collection, page
+from gateway.api.collection import CLOUD, NAMED, PAGE, Collection, page
 from gateway.api.expose import expose
 from gateway.api.shapes import listed, shape
 from gateway.cloud.model import Network
@@ -20,7 +20,7 @@ class Networks(Collection):
         cloud = self._parts.sessions.user(context.auth)
         return page("networks", self._parts.conf, cloud.networks, network_view, limit, marker)
 
-    @expose(policy="gateway:networks:get", answer=shape(network=Network), raises=CLOUD)
+    @expose(policy="gateway:networks:get", answer=shape(network=Network), raises=NAMED)
     def get_one(self, network, context):
         return {"network": network_view(self._parts.sessions.user(context.auth).network(network))}
 

@@ -9,7 +9,7 @@ import pecan
 from gateway import errors
 from gateway.api.auth import Context
 from gateway.api.choice import Choice, choose
-from gateway.api.collection import CLOUD, PAGE, Collection, page
+from gateway.api.collection import CLOUD, NAMED, PAGE, Collection, page
 from gateway.api.expose import expose
 from gateway.api.shapes import Maybe, Time, listed, many, shape
 from gateway.cloud.model import Address, Reference, Server, ServerSpec
@@ -88,7 +88,7 @@ class Servers(Collection):
         cloud = self._parts.sessions.user(context.auth)
         return page("servers", self._parts.conf, cloud.servers, server_view, limit, marker)
 
-    @expose(policy="gateway:servers:get", answer=shape(server=SERVER), raises=CLOUD)
+    @expose(policy="gateway:servers:get", answer=shape(server=SERVER), raises=NAMED)
     def get_one(self, server, context):
         return {"server": server_view(self._parts.sessions.user(context.auth).server(server))}
 
@@ -97,7 +97,7 @@ class Servers(Collection):
         body=BODY,
         status=202,
         answer=_BOOTED,
-        raises=[*CLOUD, errors.Conflict],
+        raises=NAMED,
         headers=["Location"],
     )
     def post(self, context, body):
@@ -113,7 +113,7 @@ class Servers(Collection):
         pecan.response.headers["Location"] = f"/v1/servers/{booted[0].id}"
         return {"server": server_view(booted[0])}
 
-    @expose(policy="gateway:servers:delete", status=204, raises=[*CLOUD, errors.Conflict])
+    @expose(policy="gateway:servers:delete", status=204, raises=NAMED)
     def delete(self, server, context):
         cloud = self._parts.sessions.user(context.auth)
         found = cloud.server(server)
