@@ -47,3 +47,19 @@ def soon(context, path, is_so) -> None:
     while not is_so(call(context, "a member", "GET", path)):
         assert time.monotonic() < deadline, f"{path}: {context.answer.status_code} {context.answer.text}"
         time.sleep(0.5)
+
+
+def attach(context, provider: dict) -> None:
+    """By an admin; ``detach_all`` is to be the scenario's cleanup."""
+    answer = call(context, "an admin", "POST", "/v1/providers", json={"provider": provider})
+    assert answer.status_code == 201, answer.text
+
+
+def detach_all(context) -> None:
+    """With all of their services."""
+    deadline = time.monotonic() + SOON
+    while there := call(context, "an admin", "GET", "/v1/providers").json()["providers"]:
+        for each in there:
+            call(context, "an admin", "DELETE", f"/v1/providers/{each['name']}?force=true")
+        assert time.monotonic() < deadline, there
+        time.sleep(0.1)

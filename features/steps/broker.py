@@ -10,11 +10,9 @@ import urllib.parse
 import requests
 from behave import given, then, when
 from harness import databases
-from harness.asking import call, found, soon
+from harness.asking import SOON, attach, call, detach_all, found, soon
 from harness.names import address_here, filled
 from harness.tcp_proxy import Proxy
-
-_SOON = 60  # seconds
 
 
 @given("a {type:w} server")
@@ -77,18 +75,12 @@ def _attach(context, type, plans, host="127.0.0.1"):
         "password": databases.PASSWORD,
         "plans": plans,
     }
-    answer = call(context, "an admin", "POST", "/v1/providers", json={"provider": provider})
-    assert answer.status_code == 201, answer.text
+    attach(context, provider)
 
 
 def _detach_all(context):
     """And asks the servers themselves whether anything is left."""
-    deadline = time.monotonic() + _SOON
-    while providers := call(context, "an admin", "GET", "/v1/providers").json()["providers"]:
-        for each in providers:
-            call(context, "an admin", "DELETE", f"/v1/providers/{each['name']}?force=true")
-        assert time.monotonic() < deadline, providers
-        time.sleep(0.1)
+    detach_all(context)
     for server in context.database_servers.values():
         assert not server.things(), server.things()
 
@@ -221,7 +213,7 @@ def step_nothing(context, type):
 
 @then("soon the {type:w} server has nothing of the broker's")
 def step_soon_nothing(context, type):
-    deadline = time.monotonic() + _SOON
+    deadline = time.monotonic() + SOON
     while things := context.database_servers[type].things():
         assert time.monotonic() < deadline, things
         time.sleep(0.2)
@@ -266,7 +258,7 @@ def step_hold(context, type, text):
 @then("answers of mysql, postgresql and redis have got lost")
 def step_lost(context):
     for type, proxy in context.database_proxies.items():
-        assert proxy.has_lost.wait(_SOON), f"{type} was told nothing of the kind"
+        assert proxy.has_lost.wait(SOON), f"{type} was told nothing of the kind"
 
 
 @when("answers come through again")

@@ -1,15 +1,12 @@
 """Providers that are no servers of databases, and what becomes of calls of them."""
 
 import threading
-import time
 
 from behave import given, then, when
 from harness import certificates, faulty, providers
-from harness.asking import call
+from harness.asking import SOON, attach, detach_all
 from harness.names import filled
 from harness.own import own_gateway
-
-_SOON = 60  # seconds
 
 
 @given("an http provider")
@@ -62,17 +59,11 @@ def _attach(context, provider):
         "username": providers.USERNAME,
         "password": providers.PASSWORD,
     }
-    answer = call(context, "an admin", "POST", "/v1/providers", json={"provider": provider})
-    assert answer.status_code == 201, answer.text
+    attach(context, provider)
 
 
 def _detach_all(context):
-    deadline = time.monotonic() + _SOON
-    while there := call(context, "an admin", "GET", "/v1/providers").json()["providers"]:
-        for each in there:
-            call(context, "an admin", "DELETE", f"/v1/providers/{each['name']}?force=true")
-        assert time.monotonic() < deadline, there
-        time.sleep(0.1)
+    detach_all(context)
     assert not context.provider.things(), context.provider.things()
 
 
@@ -128,7 +119,7 @@ def step_refuses(context, method, path, status):
 
 @then("that has happened")
 def step_happened(context):
-    assert context.happened.wait(_SOON)
+    assert context.happened.wait(SOON)
 
 
 @when("the provider answers again")

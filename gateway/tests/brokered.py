@@ -14,7 +14,7 @@ from gateway.db import Database, schema
 from gateway.registry.registry import Registry
 from gateway.registry.signature import Signer
 from gateway.registry.store import RegistryStore
-from gateway.tests import databases
+from gateway.tests import database_servers, databases
 
 PROVIDER = Provider(
     name="cache",
@@ -37,6 +37,15 @@ def offering(**plans: Limits) -> Provider:
     """It, with plans of these limits."""
     offers = {"redis": {name: Plan(limits=limits) for name, limits in plans.items()}}
     return dataclasses.replace(PROVIDER, offers=offers)
+
+
+def provider_on(server: database_servers.Redis) -> Provider:
+    return dataclasses.replace(
+        PROVIDER,
+        url=f"redis://127.0.0.1:{server.port}",
+        username=database_servers.USERNAME,
+        password=database_servers.PASSWORD,
+    )
 
 
 def configuration(folder: pathlib.Path) -> cfg.ConfigOpts:

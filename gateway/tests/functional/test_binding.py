@@ -3,7 +3,6 @@ requests-mock. That a service gets its credentials, and new ones under load, is 
 
 # ruff: noqa: F401, F811  (pytest finds the fixtures by these names)
 import contextlib
-import dataclasses
 import threading
 import time
 
@@ -15,22 +14,10 @@ from gateway.broker.broker import Broker
 from gateway.broker.model import Status
 from gateway.broker.roll import Roll
 from gateway.deploy.model import Status as Deployed
-from gateway.tests import brokered, database_servers
+from gateway.tests import brokered
+from gateway.tests.functional.test_broker import PATIENCE, pytestmark, server
 from gateway.tests.functional.test_cloud_api import PROJECT, call, error_of, keystone, openstack, parts
 from gateway.tests.functional.test_deploy_api import deploy, refusal, trusts
-
-PATIENCE = 60  # seconds
-
-pytestmark = pytest.mark.skipif(
-    not database_servers.Redis.installed, reason="needs apt-get install redis-server"
-)
-
-
-@pytest.fixture(scope="module")
-def server():
-    made = database_servers.Redis().start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -38,13 +25,7 @@ def gateway(parts, server):
     """The broker and the rotations are worked on, as in the daemon's engine; a provider is attached."""
     parts.conf.set_override("allowed_networks", ["127.0.0.0/8"], "broker")
     parts.conf.set_override("poll_interval", 0.05, "engine")
-    provider = dataclasses.replace(
-        brokered.PROVIDER,
-        url=f"redis://127.0.0.1:{server.port}",
-        username=database_servers.USERNAME,
-        password=database_servers.PASSWORD,
-    )
-    parts.broker.add_provider(provider)
+    parts.broker.add_provider(brokered.provider_on(server))
     stop = threading.Event()
     broker = Broker(parts.conf, parts.broker, Roll(parts.conf, parts.registry))
     roles = (broker, Rotator(parts.conf, parts.broker, parts.deployments))

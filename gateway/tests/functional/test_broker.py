@@ -37,12 +37,7 @@ def conf(tmp_path):
 
 @pytest.fixture
 def provider(server):
-    return dataclasses.replace(
-        brokered.PROVIDER,
-        url=f"redis://127.0.0.1:{server.port}",
-        username=database_servers.USERNAME,
-        password=database_servers.PASSWORD,
-    )
+    return brokered.provider_on(server)
 
 
 @pytest.fixture
