@@ -10,7 +10,7 @@ from gateway import errors
 from gateway.broker.model import LIVE, Offers, Provider, Status, is_renewed, on_server, with_catalogue
 from gateway.broker.tables import providers as _providers
 from gateway.broker.tables import services as _services
-from gateway.db import Database
+from gateway.db import Database, tried_again
 from gateway.vault import Vault
 
 _LIVE = _services.c.status.in_(LIVE)
@@ -23,6 +23,7 @@ class Providers:
     _database: Database
     _vault: Vault
 
+    @tried_again
     def add_provider(self, provider: Provider) -> None:
         """Raises oslo.db's DBDuplicateEntry when there is one of the name."""
         with self._database.write() as connection:
@@ -46,6 +47,7 @@ class Providers:
             found = dict(connection.execute(count.group_by(_services.c.provider)).tuples().all())
         return {name: found.get(name, 0) for name in names}
 
+    @tried_again
     def change_provider(self, provider: Provider, has_catalogue: bool = False) -> None:
         """Services that this changes something for are to be updated. Raises NotFound for one that is gone or
         going, Conflict for a plan that is left out and has services; not where that is of its catalogue."""
@@ -77,6 +79,7 @@ class Providers:
                 _services.update().where(*of_plans).values(status=status, updated_at=provider.updated_at)
             )
 
+    @tried_again
     def keep_catalogue(self, name: str, told: Offers) -> bool:
         """Whether anything is new in there. Raises NotFound for one that is gone or going."""
         with self._database.write() as connection:
@@ -88,6 +91,7 @@ class Providers:
                 connection.execute(_providers.update().where(_providers.c.name == name).values(**values))
             return changed
 
+    @tried_again
     def delete_provider(self, name: str, force: bool) -> bool:
         """False where its services are to be deleted first, which has begun: the provider goes with the last
         of them. Raises NotFound, and Conflict where it has services and there is no ``force``."""
@@ -112,6 +116,7 @@ class Providers:
             )
             return remove_empty(connection, name)
 
+    @tried_again
     def forget_provider(self, name: str) -> list[str]:
         """With its services, of which nothing is removed there: what they are called on it. Raises
         NotFound."""

@@ -9,7 +9,7 @@ from gateway import errors
 from gateway.broker.model import Binding, Fault, Rotation, RotationStatus, Status
 from gateway.broker.tables import bindings
 from gateway.broker.tables import rotations as _rotations
-from gateway.db import Database
+from gateway.db import Database, tried_again
 
 
 class Rotations:
@@ -17,6 +17,7 @@ class Rotations:
 
     _database: Database
 
+    @tried_again
     def begin_rotation(self, rotation: Rotation, binding: Binding, most: int) -> bool:
         """With ``binding`` as the successor; one that failed goes on with the successor that it has, where
         that works. Raises Conflict while one is under way, and what ``add_binding`` raises, and returns what
@@ -54,6 +55,7 @@ class Rotations:
         with self._database.read() as connection:
             return _read(connection, _rotations.c.status == RotationStatus.RUNNING)
 
+    @tried_again
     def end_rotation(self, rotation: Rotation, status: RotationStatus, fault: Fault | None = None) -> None:
         values = {"status": status, "fault": fault and dataclasses.asdict(fault), "updated_at": time.time()}
         one = (_rotations.c.service_id == rotation.service_id, _rotations.c.updated_at == rotation.updated_at)

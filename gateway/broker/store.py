@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
-from oslo_db import api as db_api
 
 from gateway import errors
 from gateway.broker.attached import Providers, remove_empty
@@ -25,11 +24,8 @@ from gateway.broker.rotations import Rotations
 from gateway.broker.tables import bindings as _bindings
 from gateway.broker.tables import providers as _providers
 from gateway.broker.tables import services as _services
-from gateway.db import Database
+from gateway.db import Database, tried_again
 from gateway.vault import Vault
-
-#: MariaDB ends one of two that look whether a name is free and then take it: both have locked the gap.
-_tried_again = db_api.wrap_db_retry(retry_interval=0.05, max_retries=10, retry_on_deadlock=True)
 
 
 class BrokerStore(Providers, InUse, Rotations):
@@ -48,7 +44,7 @@ class BrokerStore(Providers, InUse, Rotations):
 
     # What projects have; what belongs to another one is not there (NotFound)
 
-    @_tried_again
+    @tried_again
     def add(
         self, service: Service, most: int, also: Callable[[sa.Connection], None] = lambda connection: None
     ) -> None:
@@ -92,6 +88,7 @@ class BrokerStore(Providers, InUse, Rotations):
         where += [_services.c.provider == provider] if provider else []
         return self._read(*where, limit=limit)
 
+    @tried_again
     def set_plan(self, service: Service, plan: str) -> bool:
         """False where it is not live any more, or its provider goes."""
         values = {"plan": plan, "status": Status.UPDATING, "updated_at": time.time()}
@@ -102,6 +99,7 @@ class BrokerStore(Providers, InUse, Rotations):
             is_offered = wanted is not None and wanted.is_offered
             return is_offered and _set(connection, service.id, standing, **values)
 
+    @tried_again
     def delete(self, service: Service) -> None:
         """Has it deleted; one that has failed is gone at once. Raises Conflict where it is in use."""
         with self._database.write() as connection:
@@ -110,6 +108,7 @@ class BrokerStore(Providers, InUse, Rotations):
             if not connection.execute(gone).rowcount:
                 _set(connection, service.id, status=Status.DELETING, updated_at=time.time())
 
+    @tried_again
     def add_binding(self, binding: Binding, most: int) -> bool:
         """In place of one of its id that has failed. False where its service is not live any more. Raises
         oslo.db's DBDuplicateEntry for one that has not, QuotaExceeded where that has ``most``."""
@@ -135,6 +134,7 @@ class BrokerStore(Providers, InUse, Rotations):
             )
         connection.execute(_bindings.insert(), self._binding_row(binding))
 
+    @tried_again
     def delete_binding(self, binding: Binding) -> None:
         """Has it deleted; one that has failed is gone at once. Raises Conflict where it is in use."""
         with self._database.write() as connection:
@@ -163,6 +163,7 @@ class BrokerStore(Providers, InUse, Rotations):
     def by_id(self, service_id: str) -> Service | None:
         return next(iter(self._read(_services.c.id == service_id)), None)
 
+    @tried_again
     def move(self, service: Service, status: Status, fault: Fault | None = None) -> bool:
         """False where another change was asked for since it was read: then that is to be done first."""
         as_read = (_services.c.status == service.status, _services.c.updated_at == service.updated_at)
@@ -173,6 +174,7 @@ class BrokerStore(Providers, InUse, Rotations):
             change = _services.update().where(_services.c.id == service.id, *as_read).values(**values)
             return bool(connection.execute(change).rowcount)
 
+    @tried_again
     def move_binding(self, binding: Binding, status: Status, fault: Fault | None = None) -> bool:
         """As ``move``; with the credentials that it has."""
         as_read = (_one(binding), _bindings.c.status == binding.status)
@@ -181,6 +183,7 @@ class BrokerStore(Providers, InUse, Rotations):
         with self._database.write() as connection:
             return bool(connection.execute(_bindings.update().where(*as_read).values(**values)).rowcount)
 
+    @tried_again
     def keep_operation(self, about: Service | Binding, operation: str | None) -> None:
         """Where nothing else was asked for since it was read."""
         if isinstance(about, Service):
@@ -190,6 +193,7 @@ class BrokerStore(Providers, InUse, Rotations):
         with self._database.write() as connection:
             connection.execute(change.values(operation=operation))
 
+    @tried_again
     def keep_sizes(self, provider: str, sizes: Mapping[str, int]) -> None:
         """By what its services are called there; of those that have changed."""
         with self._database.write() as connection:
@@ -198,6 +202,7 @@ class BrokerStore(Providers, InUse, Rotations):
                 if (seen := sizes.get(on_server(id), size)) != size:
                     connection.execute(_services.update().where(_services.c.id == id).values(size=seen))
 
+    @tried_again
     def forget_operations(self, service_id: str) -> None:
         """The service's and its bindings': they are over."""
         of_services = _services.update().where(_services.c.id == service_id)
@@ -206,18 +211,23 @@ class BrokerStore(Providers, InUse, Rotations):
             for change in (of_services, of_bindings):
                 connection.execute(change.values(operation=None))
 
+    @tried_again
     def remove(self, service: Service) -> None:
         """Nothing is left of it; nor of its provider, where that was to go with the last of its services."""
         with self._database.write() as connection:
-            connection.execute(_services.delete().where(_services.c.id == service.id))
+            # the provider's row first, as who deletes a provider does
             going = sa.select(_providers.c.status).where(_providers.c.name == service.provider)
-            if connection.scalar(going.with_for_update()) == Status.DELETING:
+            status = connection.scalar(going.with_for_update())
+            connection.execute(_services.delete().where(_services.c.id == service.id))
+            if status == Status.DELETING:
                 remove_empty(connection, service.provider)
 
+    @tried_again
     def remove_binding(self, binding: Binding) -> None:
         with self._database.write() as connection:
             connection.execute(_bindings.delete().where(_one(binding)))
 
+    @tried_again
     def forget_failed(self, before: float) -> None:
         """Those that have failed before that time."""
         services = (_services.c.status == Status.FAILED, _services.c.updated_at < before)

@@ -13,9 +13,14 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from oslo_config import cfg
+from oslo_db import api as db_api
 from oslo_db.sqlalchemy import enginefacade
 
 metadata = sa.MetaData()
+
+#: For a method that is one transaction: done anew where the database has ended it, since it and another one
+#: waited for each other (on MariaDB two that look whether a name is free, and then take it, do so).
+tried_again = db_api.wrap_db_retry(retry_interval=0.05, max_retries=10, retry_on_deadlock=True)
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
