@@ -39,7 +39,7 @@ Feature: Who may do what
 
   @aio
   Scenario: A token without a project
-    Given a token of demo without a project
+    Given a token of a member's without a project
     When nobody calls GET /v1/flavors with X-Auth-Token: {token}
     Then the error is 403 gateway.auth.scope
 

@@ -4,12 +4,14 @@
     devstack/aio/cloud exec .venv/bin/behave features/registry.feature -n best
     OS_CLOUD=mine .venv/bin/behave -D image=… -D flavor=…   # on a cloud of one's own, as one user of it
     … -D others -D gone_in=5     # while others work in the same project: what is left is only shown
+    FEATURES_SECOND=-2 …         # beside another run, in the second ones of devstack/aio's projects
+    … -D calls=FILE              # writes what was called there (devstack/features runs two at once)
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
 and said so; so is @barbican without Debian's package barbican-api, and @databases without mariadb-server,
 postgresql and redis-server, which are started when the first of such scenarios needs them. @servers uses the
-two servers that all such scenarios share: they are asked for at the very beginning and boot while the
-scenarios without guests run, which is why those in ``guests/`` come last.
+two servers that all such scenarios share: they are asked for at the very beginning. What needs guests is in
+``guests/``, the rest never boots any.
 """
 
 import pathlib
@@ -122,7 +124,10 @@ def after_all(context):
     _say_what_was_left_out(context)
     for lines in context.went_wrong:  # once more, in short: the end of a long output is what people see
         print(f"\n*** {lines}")
-    if _whole(context):
+    if "calls" in context.config.userdata:
+        calls = "".join(f"{method} {path}\n" for method, path in sorted(context.called))
+        pathlib.Path(context.config.userdata["calls"]).write_text(calls)
+    elif _whole(context):
         untouched = url_table.untouched(context.called)
         assert not untouched, "no scenario calls " + ", ".join(map(str, untouched))
     if not context.failed:

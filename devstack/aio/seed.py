@@ -19,7 +19,8 @@ CATALOGUE = {
 }
 USERS = [  # user, project, roles
     *((name, 'service', ('service', 'admin')) for name in ('nova', 'neutron', 'glance', 'placement', 'gateway')),
-    ('demo', 'demo', ('member',)), ('reader', 'demo', ('reader',)), ('alt', 'alt', ('member',)),
+    *((name + more, project + more, (role,)) for more in ('', '-2')
+      for name, project, role in (('demo', 'demo', 'member'), ('reader', 'demo', 'reader'), ('alt', 'alt', 'member'))),
 ]
 FLAVORS = [('m1.micro', 64, 1, 1), ('m1.nano', 256, 1, 2), ('m1.tiny', 512, 1, 2), ('m1.small', 1024, 1, 4)]
 AGENTS = 4
@@ -86,14 +87,15 @@ def network(cloud, name, cidr, pool, project=None, dhcp=True, **more):
 
 
 def networks(cloud):
-    demo = cloud.get(KEYSTONE + '/projects?name=demo')['projects'][0]['id']
     public, _ = network(cloud, 'public', '203.0.113.0/24', (100, 200), dhcp=False, **{
         'provider:network_type': 'flat', 'provider:physical_network': 'public', 'router:external': True})
     network(cloud, 'shared', '198.51.100.0/24', (100, 200), shared=True, **{
         'provider:network_type': 'flat', 'provider:physical_network': 'shared'})
-    _, private = network(cloud, 'private', '198.18.0.0/24', (10, 250), demo)
-    router = cloud.make(NEUTRON + '/routers', 'router', name='router1', project_id=demo, external_gateway_info={'network_id': public})
-    cloud.open('PUT', f'{NEUTRON}/routers/{router["id"]}/add_router_interface', {'subnet_id': private}).close()
+    for name, cidr in (('demo', '198.18.0.0/24'), ('demo-2', '198.18.2.0/24')):
+        project = cloud.get(f'{KEYSTONE}/projects?name={name}')['projects'][0]['id']
+        _, private = network(cloud, 'private', cidr, (10, 250), project)
+        router = cloud.make(NEUTRON + '/routers', 'router', name='router1', project_id=project, external_gateway_info={'network_id': public})
+        cloud.open('PUT', f'{NEUTRON}/routers/{router["id"]}/add_router_interface', {'subnet_id': private}).close()
 
 
 def image(cloud, name, path, form, disk, **more):

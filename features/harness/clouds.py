@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import openstack
 
-#: With OS_CLOUD the features run on a cloud of one's own, with that one user; else on devstack/aio.
+#: With OS_CLOUD the features run on a cloud of one's own, with that one user; else on devstack/aio, which has
+#: its users and projects twice ("demo", "demo-2"), so that of two runs at once none is in the other's way.
 OWN_CLOUD = os.environ.get("OS_CLOUD")
+_SECOND = os.environ.get("FEATURES_SECOND", "")  # "-2" for the second of them
 USERS = {
-    "a member": OWN_CLOUD or "demo",
-    "a reader": "reader",
-    "a stranger": "alt",
+    "a member": OWN_CLOUD or "demo" + _SECOND,
+    "a reader": "reader" + _SECOND,
+    "a stranger": "alt" + _SECOND,
     "an admin": "admin",
 }
 MEMBERS = (USERS["a member"],) if OWN_CLOUD else (USERS["a member"], USERS["a stranger"])

@@ -18,7 +18,7 @@ from harness.names import address_here
 _BIN = pathlib.Path(sys.executable).parent
 #: The daemons of a run take no larger artifact, so that none of that size need be sent.
 MAX_ARTIFACT = 1024 * 1024
-_AIO_NETWORKS = "198.51.100.0/24,198.18.0.0/24,203.0.113.0/24"
+_AIO_NETWORKS = "198.51.100.0/24,198.18.0.0/16,203.0.113.0/24"
 _UP = 60  # seconds for the health check to answer, generous: two cores, shared with the cloud
 
 

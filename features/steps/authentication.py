@@ -6,9 +6,9 @@ from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
 
-@given("a token of demo without a project")
+@given("a token of a member's without a project")
 def step_unscoped_token(context):
-    auth = clouds.cloud("demo").config.config["auth"]
+    auth = clouds.as_user("a member").config.config["auth"]
     unscoped = v3.Password(
         auth["auth_url"],
         username=auth["username"],

@@ -48,7 +48,7 @@ def _token_of_credential(context, unrestricted):
 
 @given("the token of a trust that a member gave")
 def step_trust(context):
-    conn, trustee = clouds.as_user("a member"), clouds.cloud("alt")
+    conn, trustee = clouds.as_user("a member"), clouds.as_user("a stranger")
     trust = conn.identity.create_trust(
         trustor_user_id=conn.current_user_id,
         trustee_user_id=trustee.current_user_id,

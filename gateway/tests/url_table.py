@@ -1,7 +1,12 @@
-"""The table of ``gateway.api.root`` read as data, for the tests that hold the features to it."""
+"""The table of ``gateway.api.root`` read as data, for the tests that hold the features to it.
+
+python -m gateway.tests.url_table FILE…     # fails on what none of the calls in these files reaches
+"""
 
 import dataclasses
+import pathlib
 import re
+import sys
 from collections.abc import Iterable
 
 from gateway.api import root
@@ -50,3 +55,9 @@ def meant(table: Iterable[Endpoint], method: str, path: str) -> Endpoint | None:
     """The most literal of the rows that a call matches, as the router sees it."""
     rows = [row for row in table if row.method == method and row.matches(path)]
     return min(rows, key=lambda row: row.variables, default=None)
+
+
+if __name__ == "__main__":
+    lines = [line for name in sys.argv[1:] for line in pathlib.Path(name).read_text().splitlines()]
+    if missing := untouched(line.split(" ", 1) for line in lines):
+        sys.exit("no scenario calls " + ", ".join(map(str, missing)))
