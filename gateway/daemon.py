@@ -15,7 +15,7 @@ from oslo_config import cfg
 from oslo_log import log
 
 from gateway import conf as options
-from gateway import serving, vault
+from gateway import coordination, errors, serving, vault
 from gateway.api import app as api
 from gateway.api import changes, consul, standalone
 from gateway.api.service import checked_registration
@@ -224,6 +224,16 @@ def _sites(conf: cfg.ConfigOpts) -> list[serving.Site]:
     return sites
 
 
+#: Why a gatewayd does not start.
+_REFUSED = (
+    cfg.Error,
+    OSError,
+    sqlalchemy.exc.SQLAlchemyError,
+    oslo_db.exception.DBError,
+    errors.Conflict,
+)
+
+
 def main() -> int:
     """The command ``gatewayd``."""
     try:
@@ -233,6 +243,8 @@ def main() -> int:
         schema.upgrade(Database(conf))
         trusted_keys.load(conf)  # a file that is not there is told before anything starts
         vault.opened(conf)  # that its keys can be used is better said once, here, than by every process
+        single = {"engine", "monitor"} & set(roles)
+        taken = [coordination.only_one(conf, role) for role in single]  # noqa: F841 (held)
         manager = cotyledon.ServiceManager()
         # SIGHUP: the files are read again, and every process drains and starts anew with what they say
         oslo_config_glue.setup(manager, conf)
@@ -250,7 +262,13 @@ def main() -> int:
                 serving.check_free(conf.dns.host, conf.dns.port, socket.SOCK_STREAM)
                 serving.check_free(conf.dns.host, conf.dns.port, socket.SOCK_DGRAM)
                 manager.add(DnsRole, 1, (conf,))
-    except (cfg.Error, OSError, sqlalchemy.exc.SQLAlchemyError, oslo_db.exception.DBError) as error:
+    except (
+        cfg.Error,
+        OSError,
+        sqlalchemy.exc.SQLAlchemyError,
+        oslo_db.exception.DBError,
+        errors.Conflict,
+    ) as error:
         print(f"gatewayd: {error}", file=sys.stderr)
         return 1
     manager.run()

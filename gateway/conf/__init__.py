@@ -9,7 +9,7 @@ from oslo_config import types as cfg_types
 from oslo_db import options as db_options
 from oslo_log import log
 
-from gateway.conf import broker, deploying, listeners, registry
+from gateway.conf import broker, coordination, deploying, listeners, registry
 
 ROLES = ("api", "engine", "monitor", "rpc")
 _AUTH = "keystone_authtoken"
@@ -50,6 +50,7 @@ _GROUPS: dict[str, Sequence[cfg.Opt]] = {
     "monitor": registry.MONITOR,
     "webhooks": registry.WEBHOOKS,
     "broker": broker.BROKER,
+    "coordination": coordination.COORDINATION,
     "secrets": deploying.SECRETS,
 }
 
