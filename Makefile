@@ -30,6 +30,7 @@ help:
 	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
 	@echo 'make crash     kills the gateway at every step of every flow (FLOW="update new" for some); half an hour'
 	@echo 'make broker-stress  200 services made and deleted by 16 clients, the gateway killed twice meanwhile; minutes'
+	@echo 'make several   kills, freezes and cuts off the gateway on several hosts of network namespaces; ten minutes'
 	@echo 'make samples   writes etc/gateway/*.sample and the code of registry.proto anew'
 	@echo 'With OS_CLOUD=NAME, of your clouds.yaml, demo, up and features use that cloud; no root then.'
 
@@ -88,8 +89,8 @@ features-on-databases: venv
 
 # One of them asks the registry by dig; the broker's have databases made.
 features: venv
-	@type dig >/dev/null 2>&1 && test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql -a -x /usr/bin/redis-server || \
-		test $$(id -u) != 0 || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy bind9-dnsutils mariadb-server postgresql redis-server; }
+	@type dig etcd >/dev/null 2>&1 && test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql -a -x /usr/bin/redis-server || \
+		test $$(id -u) != 0 || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy bind9-dnsutils etcd-server mariadb-server postgresql redis-server; }
 	devstack/features $(FEATURES)
 
 # Kills gatewayd at every step of every flow; takes long (FLOW="update new" for some: see features/crash/README.md).
@@ -100,10 +101,18 @@ crash: venv
 broker-stress: venv
 	$(INSIDE) env PYTHONPATH=features $(BIN)/python -m stress $(STRESS)
 
+# Hosts of network namespaces, whose gatewayd are killed, frozen and cut off: see features/several/README.md.
+several: venv
+	@test $$(id -u) = 0 || { echo 'make several must be root: it makes network namespaces' >&2; exit 1; }
+	@type haproxy etcd ip iptables >/dev/null 2>&1 && test -d /usr/lib/postgresql || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy etcd-server haproxy iproute2 iptables postgresql; }
+	unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc \
+		env PYTHONPATH=features $(BIN)/python -m several $(SEVERAL)
+
 test: check features
 
 samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv up down demo lint unit functional docs check databases features-on-databases features crash broker-stress test samples
+.PHONY: help venv up down demo lint unit functional docs check databases features-on-databases features crash broker-stress several test samples

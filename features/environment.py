@@ -8,10 +8,10 @@
     … -D calls=FILE              # writes what was called there (devstack/features runs two at once)
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
-and said so; so is @barbican without Debian's package barbican-api, and @databases without mariadb-server,
-postgresql and redis-server, which are started when the first of such scenarios needs them. @servers uses the
-two servers that all such scenarios share: they are asked for at the very beginning. What needs guests is in
-``guests/``, the rest never boots any.
+and said so; so is @barbican without Debian's package barbican-api, @etcd without etcd-server, and @databases
+without mariadb-server, postgresql and redis-server, which are started when the first of such scenarios needs
+them. @servers uses the two servers that all such scenarios share: they are asked for at the very beginning.
+What needs guests is in ``guests/``, the rest never boots any.
 """
 
 import pathlib
@@ -90,6 +90,8 @@ def _lacking(tags: set[str]) -> str | None:
         return "apt-get install barbican-api"
     if "databases" in tags and not databases.installed:
         return "apt-get install mariadb-server postgresql redis-server"
+    if "etcd" in tags and not shutil.which("etcd"):
+        return "apt-get install etcd-server"
     if "node" in tags and not (shutil.which("node") and (NODE_MODULES / "consul").is_dir()):
         return "node, and npm's consul where devstack/features puts it"
     return None

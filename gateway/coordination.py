@@ -51,19 +51,22 @@ class Share:
 
 
 NOTHING = Share()
+ALL = Share(frozenset([b"alone"]), b"alone")
 
 
 class Coordination:
     """One per process and role, made after any fork. Without ``[coordination] backend_url`` all is its own.
-    Threads may share it."""
+    ``fit``: whether this process can do its work, asked at each renewal of its lease, which ends where it
+    cannot (or where the answer does not come). Threads may share it."""
 
-    def __init__(self, conf: cfg.ConfigOpts, role: str):
+    def __init__(self, conf: cfg.ConfigOpts, role: str, fit: Callable[[], bool] = lambda: True):
         self._conf = conf.coordination
+        self._fit = fit
         self._group = f"gateway-{role}".encode()
         self.id = f"{socket.gethostname()}-{role}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._patience = self._conf.lease * 2 / 3
         self._ending = threading.Event()
-        self._share = Share(frozenset([self.id.encode()]), self.id.encode())
+        self._share = ALL
         self._renewed_at = self._joined_at = -float("inf")
         self._driver: coordination.CoordinationDriver | None = None
         self._thread = threading.Thread(target=self._renew_again, name="coordination", daemon=True)
@@ -123,11 +126,11 @@ class Coordination:
             try:
                 self._renew()
                 if told:
-                    LOG.warning("The coordination's backend answers again")
+                    LOG.warning("The lease is renewed again")
                 told = None
             except Exception as error:  # of the driver and of what it stands on, by etcd, Redis and HTTP
                 if told is None:
-                    LOG.warning("The coordination's backend cannot be reached; trying again: %r", error)
+                    LOG.warning("The lease cannot be renewed; trying again: %r", error)
                 told = error
             self._ending.wait(_RENEW_EVERY)
         self._renewed_at = -float("inf")  # nothing is its own once the others may know that it leaves
@@ -140,6 +143,8 @@ class Coordination:
         if self._driver is None:
             self._driver = self._started()
         started = _now()
+        if not self._fit():
+            raise errors.Unavailable("gateway.coordination.unfit", "the database does not answer")
         self._driver.heartbeat()
         if started - self._renewed_at > self._conf.lease or self.id.encode() not in self._members():
             self._join()

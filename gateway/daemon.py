@@ -51,6 +51,8 @@ from gateway.registry.webhooks import Webhooks
 
 LOG = log.getLogger(__name__)
 
+_LEAVING = 2.0  # seconds for what goes on beside a role, each, to see that it has to end
+
 
 def configured(argv: Sequence[str], config_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
     conf = options.load(argv, config_files)
@@ -147,10 +149,17 @@ class MonitorRole(UntilStopped):
     name = "monitor"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
-        webhooks = Webhooks(self._conf, built.subscriptions, built.registry.feed, changes.view)
-        notifications = Notifications(self._conf, built.registry.feed, changes.view)
-        for each in (webhooks, notifications):
-            threading.Thread(target=each.run, args=(stop,), name=type(each).__name__, daemon=True).start()
+        together = coordination.Coordination(self._conf, "monitor", built.registry.is_up)
+        together.start()
+        beside = [
+            threading.Thread(target=together.alone, args=(type(each).__name__, each.run, stop), daemon=True)
+            for each in (
+                Webhooks(self._conf, built.subscriptions, built.registry.feed, changes.view),
+                Notifications(self._conf, built.subscriptions, built.registry.feed, changes.view),
+            )
+        ]
+        for thread in beside:
+            thread.start()
         servers = ServerStates(built.deployments, built.sessions)
 
         def access(deployment, number):
@@ -162,7 +171,11 @@ class MonitorRole(UntilStopped):
             contextlib.closing(Commands(self._conf, built.deployments, access)) as commands,
         ):
             probes = {"tunnel": tunnels.read, Kind.SSH: commands.read}
-            Monitor(self._conf, built.registry, probes, servers).run(stop)
+            Monitor(self._conf, built.registry, probes, servers, together).run(stop)
+        for thread in beside:
+            thread.join(_LEAVING)
+        if not any(thread.is_alive() for thread in beside):  # else the others wait for the end of its lease
+            together.stop()
 
 
 class RpcRole(UntilStopped):

@@ -85,6 +85,7 @@ class Database:
         self._observer: sa.PoolProxiedConnection | None = None
         if self.engine.dialect.name == "sqlite":
             self._turn = threading.Lock()
+        _end_idle_transactions(self.engine)
 
     def version(self) -> int | None:
         """Another number once anyone, in whatever process, has committed anything. Costs microseconds. None
@@ -181,6 +182,26 @@ class _Piece:
     result: Any = None
     done: bool = False
     error: BaseException | None = None
+
+
+_IDLE = 5  # seconds
+
+
+def _end_idle_transactions(engine: sa.Engine) -> None:
+    """A process that stands still, or is cut off, in the midst of a transaction keeps what it has locked from
+    all others, on whatever host: the server ends its session then."""
+    statement = {
+        "postgresql": f"SET idle_in_transaction_session_timeout = '{_IDLE}s'",
+        "mysql": f"SET @gateway = 1 /*M!100300 , SESSION idle_transaction_timeout = {_IDLE} */",  # MariaDB's
+    }.get(engine.dialect.name)
+    if statement is None:
+        return
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(dbapi_connection, _record):
+        with contextlib.closing(dbapi_connection.cursor()) as cursor:
+            cursor.execute(statement)
+        dbapi_connection.commit()
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

@@ -3,8 +3,9 @@
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
+from gateway.coordination import ALL, Share
 from gateway.registry import brake
 from gateway.registry.model import Health, Instance, Key, Kind, Reading, Status, judge
 from gateway.registry.registry import Registry
@@ -19,11 +20,14 @@ Readings = Sequence[tuple[Key, Reading]]
 class Circumstances:
     """What is to be thought of when judging. ``resumed_at``: when the gateway itself last came back from an
     outage: until one whole interval and timeout later no failure counts. ``lost_at``: since when its probes
-    do not reach their reference. ``certain``: instances whose server does not run, as Nova says."""
+    do not reach their reference. ``certain``: instances whose server does not run, as Nova says. ``share``:
+    of whom this monitor judges; ``alive``: whether that still is so."""
 
     resumed_at: float = 0.0
     lost_at: float | None = None
     certain: Set[Key] = frozenset()
+    share: Share = ALL
+    alive: Callable[[], bool] = lambda: True
 
     def counts(self, instance: Instance, reading: Reading) -> bool:
         """Neither of an earlier instance of that name, nor begun before its health was last told or changed,
@@ -48,15 +52,18 @@ class Ledger:
         self._pruned_to = 0  # counts, when those of who is gone were last thrown away
         self._braked: set[str] = set()
         self._unwell: set[str] = set(registry.view().projects)  # those of which not all may be passing
+        self._looked_at: Mapping[str, object] = {}
+        self._share = ALL
 
     def record(self, readings: Readings, around: Circumstances = CALM) -> None:
         """In their order. Written only where the status or the output changes, with a ``changed`` row; counts
         in between live here."""
         view = self._registry.view()
+        self._heed(around.share)
         judged: dict[Key, Health] = {}
         for key, reading in readings:
             instance = view.instance(key)
-            if instance is not None and around.counts(instance, reading):
+            if instance is not None and key.text in around.share and around.counts(instance, reading):
                 before = judged.get(key) or self._health(instance)
                 judged[key] = judge(before, instance.check, reading)
         moved = {
@@ -65,17 +72,22 @@ class Ledger:
             if health.status is not view.instance(key).health.status
         }
         judged.update(self._held(view, moved, judged, around))
-        self._write(view, judged)
+        self._write(view, judged, around)
 
     def settle(self, around: Circumstances) -> list[Instance]:
         """What time alone brings: the brake lets go, and who has been critical for too long is removed.
         Returns those."""
         view = self._registry.view()
+        self._heed(around.share)
+        if len(around.share.members) > 1:  # what the others judged may be more than a brake allows
+            now = view.projects.items()
+            self._unwell |= {id for id, types in now if types is not self._looked_at.get(id)}
+            self._looked_at = view.projects
         if len(self._counted) > 2 * self._pruned_to + 1000:
             self._counted = {key: health for key, health in self._counted.items() if view.instance(key)}
             self._pruned_to = len(self._counted)
         self._unwell &= view.projects.keys()
-        self._write(view, self._held(view, self._unwell, {}, around))
+        self._write(view, self._held(view, self._unwell, {}, around), around)
         overdue = [
             instance
             for project_id in self._unwell
@@ -83,7 +95,7 @@ class Ledger:
             for instance in service_type.instances.values()
             if instance.check.deregister_after is not None and self._is_overdue(instance, around)
         ]
-        for instance in overdue:
+        for instance in overdue if around.alive() else ():
             LOG.info("Removing %s: critical for %g s", instance.name, instance.check.deregister_after)
             self._registry.deregister(*instance.key)
         return overdue
@@ -93,12 +105,19 @@ class Ledger:
         braked = instance.project_id in self._braked and instance.key not in around.certain
         since = max(health.since, around.resumed_at)
         late = time.time() - since >= check.deregister_after
-        return health.status is Status.CRITICAL and late and not braked
+        return health.status is Status.CRITICAL and late and not braked and instance.key.text in around.share
+
+    def _heed(self, share: Share) -> None:
+        """What was counted of an instance before another monitor had it is worth nothing afterwards."""
+        if share != self._share:
+            self._counted = {key: health for key, health in self._counted.items() if key.text in share}
+            self._share = share
 
     def _held(
         self, view: View, projects: Iterable[str], judged: Mapping[Key, Health], around: Circumstances
     ) -> dict[Key, Health]:
-        """The healths of those that the brake begins to hold, or lets go."""
+        """The healths of those that the brake begins to hold, or lets go. It judges by the whole project, and
+        each monitor writes what is its own to judge."""
         changed: dict[Key, Health] = {}
         for project_id in list(projects):
             healths = {
@@ -110,7 +129,7 @@ class Ledger:
             found = brake.judge(members, self._rule, time.time(), around.lost_at)
             self._note(project_id, found, all(_is_well(health) for health in healths.values()))
             for key, health in healths.items():
-                if health.held is not (key in found.held):
+                if health.held is not (key in found.held) and key.text in around.share:
                     changed[key] = dataclasses.replace(health, held=key in found.held)
         return changed
 
@@ -123,11 +142,11 @@ class Ledger:
             LOG.warning("The instances of project %s are believed again", project_id)
             self._braked.discard(project_id)
 
-    def _write(self, view: View, judged: Mapping[Key, Health]) -> None:
+    def _write(self, view: View, judged: Mapping[Key, Health], around: Circumstances) -> None:
         updates = [(view.instance(key), health) for key, health in judged.items()]
         updates = [(instance, health) for instance, health in updates if _differ(instance.health, health)]
         if updates:
-            self._registry.update_health(updates)
+            self._registry.update_health(updates, around.alive)
         self._counted.update(judged)
 
     def _health(self, instance: Instance) -> Health:

@@ -98,6 +98,11 @@ class Key(NamedTuple):
     type: str
     ordinal: int
 
+    @property
+    def text(self) -> str:
+        """By which monitors share the instances out."""
+        return f"{self.project_id}/{self.type}/{self.ordinal}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:

@@ -6,7 +6,6 @@ import concurrent.futures
 import dataclasses
 import gc
 import logging
-import resource
 import sys
 import threading
 import time
@@ -15,12 +14,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 import uvloop
 from oslo_config import cfg
 
+from gateway.coordination import NOTHING, Coordination
 from gateway.registry import brake, checks, guard
+from gateway.registry.checks import tcp
 from gateway.registry.ledger import Circumstances, Ledger
 from gateway.registry.model import Instance, Key, Kind, Reading
 from gateway.registry.registry import Registry
-from gateway.registry.schedule import Schedule
-from gateway.registry.snapshot import ServiceType, View
+from gateway.registry.schedule import Schedule, descriptors
+from gateway.registry.snapshot import ServiceType, View, touched
 
 LOG = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ Servers = Callable[[Sequence[Instance]], Mapping[Key, str | None]]
 class Monitor:
     """``run`` blocks its thread. The database is only touched in threads of its own: a slow one delays the
     readings, not the checks. ``probes``: of checks that the registry cannot make, by their kinds,
-    and ``tunnel``; ``servers``: asked about instances that fail, where they belong to a deployment."""
+    and ``tunnel``; ``servers``: asked about instances that fail, where they belong to a deployment;
+    ``together``: with whom the instances are shared, by default with nobody."""
 
     def __init__(
         self,
@@ -59,11 +61,13 @@ class Monitor:
         registry: Registry,
         probes: Mapping[str, Probe] | None = None,
         servers: Servers | None = None,
+        together: Coordination | None = None,
     ):
         self._conf = conf
         self._registry = registry
         self._probes = probes or {}
         self._servers = servers
+        self._together = together or Coordination(conf, "monitor")
 
     def run(self, stop: threading.Event) -> None:
         """Checks until ``stop`` is set, and returns within about a second of that."""
@@ -73,7 +77,7 @@ class Monitor:
             runner.run(self._run(stop))
 
     async def _run(self, stop: threading.Event) -> None:
-        await _Round(self._conf, self._registry, self._probes, self._servers).run(stop)
+        await _Round(self._conf, self._registry, self._probes, self._servers, self._together).run(stop)
 
 
 class _Round:
@@ -85,17 +89,21 @@ class _Round:
         registry: Registry,
         probes: Mapping[str, Probe],
         servers: Servers | None,
+        together: Coordination,
     ):
         self._conf = conf.monitor
+        self._together = together
+        self._share = NOTHING
         self._guard = guard.Guard(conf)
         self._registry = registry
         self._probes = probes
         self._servers = servers
-        self._schedule = Schedule(self._check, min(conf.monitor.max_checks, _descriptors() - 100))
+        self._schedule = Schedule(self._check, min(conf.monitor.max_checks, descriptors() - 100))
         self._followed: View | None = None
         self._readings: collections.deque[tuple[Key, Reading]] = collections.deque(maxlen=_MAX_WAITING)
         self._kept: collections.deque[tuple[Key, Reading]] = collections.deque(maxlen=_MAX_WAITING)
         self._gone: list[Key] = []
+        self._slots_are_old = False
         self._swept = False
         self._late_at = 0.0
         self._beats: dict[Key, float] = {}  # when each reported last
@@ -127,6 +135,7 @@ class _Round:
             thread.shutdown(wait=False, cancel_futures=True)
 
     def _works(self) -> Iterator:
+        yield self._again(self._reshare, self._conf.refresh_interval)
         yield self._again(self._follow, self._conf.refresh_interval)
         yield self._again(self._record, _RECORD_EVERY)
         yield self._again(self._settle, _SETTLE_EVERY)
@@ -169,10 +178,30 @@ class _Round:
         """Brings the watches in line with what is registered, then takes the heartbeats."""
         view = await self._in_thread("judge", self._registry.view)
         if view is not self._followed:
-            for before, after in _touched(self._followed, view):
+            for before, after in touched(self._followed, view):
                 self._line_up(before, after)
             self._followed = view
         await self._listen(view)
+
+    async def _reshare(self) -> None:
+        """Leaves to the others what is theirs now, and takes what was theirs. Who had nothing, since it was
+        cut off or has just come, waits before it counts failures."""
+        before, share = self._share, self._together.share()
+        if share == before:
+            return
+        self._share = share
+        if before == NOTHING:
+            self._around = dataclasses.replace(self._around, resumed_at=time.time())
+        if share == NOTHING:
+            LOG.warning("This monitor may be thought dead by the others: it checks nothing until it is not")
+        self._kept.clear()
+        self._slots_are_old = True
+        for instance in self._followed.instances() if self._followed is not None else ():
+            was_own, is_own = instance.key.text in before, instance.key.text in share
+            if was_own and not is_own:
+                self._let_go(instance.key)
+            elif is_own and not was_own:
+                self._schedule.watch(instance)
 
     async def _listen(self, view: View) -> None:
         """Takes the heartbeats that came."""
@@ -182,7 +211,8 @@ class _Round:
             instance = view.instance(key)
             if instance is not None and max(self._beats.get(key, 0.0), instance.created_at) < beat.at:
                 self._beats[key] = beat.at
-                self._take_beat(instance, beat)
+                if key.text in self._share:
+                    self._take_beat(instance, beat)
 
     def _line_up(self, before: ServiceType | None, after: ServiceType | None) -> None:
         watched = before.instances if before else {}
@@ -192,14 +222,19 @@ class _Round:
                 self._leave(instance.key)
         for ordinal, instance in wanted.items():
             known = watched.get(ordinal)
-            if known is not instance and (known is None or _target(known) != _target(instance)):
+            is_other = known is None or (known is not instance and _target(known) != _target(instance))
+            if is_other and instance.key.text in self._share:
                 self._schedule.watch(instance)
 
     def _leave(self, key: Key) -> None:
-        self._schedule.leave(key)
-        for known in (self._suspects, self._states, self._beats):
-            known.pop(key, None)
+        self._let_go(key)
+        self._beats.pop(key, None)
         self._gone.append(key)
+
+    def _let_go(self, key: Key) -> None:
+        self._schedule.leave(key)
+        self._suspects.pop(key, None)
+        self._states.pop(key, None)
 
     def _take_beat(self, instance: Instance, beat: Reading) -> None:
         """The next one is due an interval later, or that long after an outage of ours."""
@@ -211,6 +246,8 @@ class _Round:
     # Checking
 
     async def _check(self, instance: Instance) -> None:
+        if not self._together.mine(instance.key.text):  # this process was stopped, perhaps, and goes on now
+            return
         try:
             reading = await self._reading(instance)
         except Exception:  # a fault of ours: nothing is said of the instance
@@ -274,7 +311,8 @@ class _Round:
         return self._ledger
 
     def _now(self) -> Circumstances:
-        return dataclasses.replace(self._around, certain=frozenset(self._states))
+        share, alive = self._together.share(), lambda: self._together.alive
+        return dataclasses.replace(self._around, certain=frozenset(self._states), share=share, alive=alive)
 
     async def _keep(self) -> None:
         """Drops what cannot be written: it is for people to look at, and newer ones come."""
@@ -288,16 +326,21 @@ class _Round:
         kept, gone = list(self._kept), self._gone
         self._kept.clear()
         self._gone = []
+        if self._slots_are_old:
+            readings.look_again()
+            self._slots_are_old = False
         if kept:
             await self._in_thread("keep", readings.write, kept)
         if gone:
             await self._in_thread("keep", readings.forget, gone)
 
     async def _renew(self) -> None:
-        await self._in_thread("keep", self._registry.renew_signatures)
+        if self._together.mine("renew_signatures"):
+            await self._in_thread("keep", self._registry.renew_signatures)
 
     async def _forget(self) -> None:
-        await self._in_thread("keep", self._registry.forget_changes)
+        if self._together.mine("forget_changes"):
+            await self._in_thread("keep", self._registry.forget_changes)
 
     # What else is asked
 
@@ -326,7 +369,9 @@ class _Round:
             self._readings.append((instance.key, reading))
 
     async def _look_at_reference(self) -> None:
-        found = await asyncio.gather(*(_reaches(place) for place in self._conf.reference))
+        found = await asyncio.gather(
+            *(tcp.reaches(place, _REFERENCE_TIMEOUT) for place in self._conf.reference)
+        )
         if any(found):
             if self._around.lost_at is not None:
                 LOG.warning("The monitor reaches its reference again")
@@ -348,34 +393,3 @@ def _not_running(state: str) -> str:
 def _target(instance: Instance) -> tuple:
     """What a watch depends on; ``created_at`` tells an instance from an earlier one of the same name."""
     return (instance.proto, instance.host, instance.port, instance.check, instance.created_at)
-
-
-def _touched(before: View | None, after: View) -> Iterator[tuple[ServiceType | None, ServiceType | None]]:
-    """The types of which an instance was added, changed or removed, as they were and as they are."""
-    earlier = before.projects if before else {}
-    for project_id in earlier.keys() | after.projects.keys():
-        old, new = earlier.get(project_id, {}), after.types(project_id)
-        if old is not new:
-            yield from (
-                (old.get(type), new.get(type))
-                for type in old.keys() | new.keys()
-                if old.get(type) is not new.get(type)
-            )
-
-
-async def _reaches(place: str) -> bool:
-    host, _, port = place.rpartition(":")
-    try:
-        async with asyncio.timeout(_REFERENCE_TIMEOUT):
-            _reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except OSError:
-        return False
-    writer.transport.abort()
-    return True
-
-
-def _descriptors() -> int:
-    """As many files as the system lets this process have: each check under way needs one."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard if hard != resource.RLIM_INFINITY else 1_000_000

@@ -1,7 +1,8 @@
 """The registry's changes as OpenStack's notifications: instance.created, .changed and .removed on its message
 bus, for operators, where the configuration has a section [oslo_messaging_notifications].
 
-Best effort, as notifications are everywhere in OpenStack: what changes while no monitor runs is not told.
+Each is told in its order, from where the last was told, as far as the log reaches back; once, but where the
+process ended just after it: then a few are told again, which their ``index`` shows.
 """
 
 import logging
@@ -11,6 +12,7 @@ import threading
 from oslo_config import cfg
 
 from gateway.registry.changes import Feed
+from gateway.registry.subscriptions import SubscriptionStore
 from gateway.registry.webhooks import View
 
 LOG = logging.getLogger(__name__)
@@ -23,8 +25,9 @@ _RETRY_AFTER = 5.0  # seconds
 class Notifications:
     """``run`` blocks its thread."""
 
-    def __init__(self, conf: cfg.ConfigOpts, feed: Feed, view: View):
+    def __init__(self, conf: cfg.ConfigOpts, store: SubscriptionStore, feed: Feed, view: View):
         self._conf = conf
+        self._store = store
         self._feed = feed
         self._view = view
 
@@ -33,11 +36,10 @@ class Notifications:
         if _SECTION not in self._conf.list_all_sections():
             return
         notifier = self._notifier()
-        index = self._feed.refresh()
         pause = _LOOK_EVERY
         while not stop.wait(pause):
             try:
-                index = self._tell(notifier, index)
+                self._tell(notifier, stop)
                 pause = _LOOK_EVERY
             except Exception:
                 LOG.exception("The notifications go on after an error")
@@ -49,11 +51,21 @@ class Notifications:
         transport = oslo_messaging.get_notification_transport(self._conf)
         return oslo_messaging.Notifier(transport, publisher_id=f"gateway.{socket.gethostname()}")
 
-    def _tell(self, notifier, index: int) -> int:
-        """What came after ``index``; returns where to go on from."""
-        self._feed.refresh()
-        for entry, instance in self._feed.everybodys(index):
-            payload = {"project_id": entry.key.project_id, **self._view(entry, instance)}
-            notifier.info({"project_id": entry.key.project_id}, f"instance.{entry.change}", payload)
-            index = entry.index
-        return index
+    def _tell(self, notifier, stop: threading.Event) -> None:
+        """What came since the last time; the first time of all, nothing."""
+        last = self._feed.refresh()
+        index = self._store.notified()
+        if index is None or index > last:
+            self._store.set_notified(last)
+            return
+        told = index
+        try:
+            for entry, instance in self._feed.everybodys(index):
+                if stop.is_set():
+                    break
+                payload = {"project_id": entry.key.project_id, **self._view(entry, instance)}
+                notifier.info({"project_id": entry.key.project_id}, f"instance.{entry.change}", payload)
+                told = entry.index
+        finally:
+            if told > index:
+                self._store.set_notified(told)

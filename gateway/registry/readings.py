@@ -47,7 +47,7 @@ Rows = Iterable[tuple[Key, Reading]]
 
 
 class Readings:
-    """Threads and processes may share it, but one thread of all ``write``s: the monitor's."""
+    """Threads and processes may share it, but of one instance one thread ``write``s: its monitor's."""
 
     def __init__(self, database: Database):
         self._database = database
@@ -66,6 +66,10 @@ class Readings:
         query = sa.select(_readings.c.ordinal, mean).where(of_type).group_by(_readings.c.ordinal)
         with self._database.read() as connection:
             return {row.ordinal: row[1] for row in connection.execute(query)}
+
+    def look_again(self) -> None:
+        """Others have written meanwhile."""
+        self._slots = None
 
     def write(self, readings: Rows) -> None:
         """Each takes the place of its instance's oldest."""

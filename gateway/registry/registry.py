@@ -351,10 +351,13 @@ class Registry:
         """Every instance of every project, as of a moment ago if not ``now``."""
         return self._snapshot.refresh() if now else self._snapshot.view()
 
-    def update_health(self, updates: Sequence[tuple[Instance, Health]]) -> View:
-        """Writes each, with a ``changed`` row, unless the instance was changed by someone else meanwhile.
-        Returns what there is then. Raises the database's errors."""
-        self._store.update_health(updates, time.time())
+    def update_health(
+        self, updates: Sequence[tuple[Instance, Health]], alive: Callable[[], bool] = lambda: True
+    ) -> View:
+        """Writes each, with a ``changed`` row, unless the instance was changed by someone else meanwhile;
+        none where the caller may no longer say it by then. Returns what there is then. Raises the database's
+        errors."""
+        self._store.update_health(updates, time.time(), alive)
         return self._snapshot.refresh()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import random
+import resource
 from collections.abc import Awaitable, Callable
 
 from gateway.registry.model import Instance, Key, Kind
@@ -90,3 +91,10 @@ class Schedule:
 
     def _is_watched(self, watch: _Watch) -> bool:
         return self._watches.get(watch.instance.key) is watch
+
+
+def descriptors() -> int:
+    """As many files as the system lets this process have: each check under way needs one."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard if hard != resource.RLIM_INFINITY else 1_000_000

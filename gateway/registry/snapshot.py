@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import sqlalchemy.exc
@@ -91,6 +91,19 @@ def changed(view: View, index: int, touched: Mapping[Key, Instance | None]) -> V
 
 def whole(index: int, instances: Sequence[Instance]) -> View:
     return changed(View(index, {}), index, {instance.key: instance for instance in instances})
+
+
+def touched(before: View | None, after: View) -> Iterator[tuple[ServiceType | None, ServiceType | None]]:
+    """The types of which an instance was added, changed or removed, as they were and as they are."""
+    earlier = before.projects if before else {}
+    for project_id in earlier.keys() | after.projects.keys():
+        old, new = earlier.get(project_id, {}), after.types(project_id)
+        if old is not new:
+            yield from (
+                (old.get(type), new.get(type))
+                for type in old.keys() | new.keys()
+                if old.get(type) is not new.get(type)
+            )
 
 
 class Snapshot:

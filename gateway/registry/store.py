@@ -6,7 +6,7 @@ Every change of an instance and its row in ``changes`` are one transaction, whic
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -187,9 +187,14 @@ class RegistryStore:
                 _forget_dead_type(connection, project_id, type_)
             return _log(connection, last, Change.REMOVED, keys, now)
 
-    def update_health(self, updates: Iterable[tuple[Instance, Health]], now: float) -> None:
-        """Writes each, unless the instance is gone or its status was changed by someone else meanwhile."""
+    def update_health(
+        self, updates: Iterable[tuple[Instance, Health]], now: float, alive: Callable[[], bool]
+    ) -> None:
+        """Writes each, unless the instance is gone or its status was changed by someone else meanwhile; none
+        where ``alive`` says so once it is this one's turn."""
         with self._changing() as (connection, last):
+            if not alive():
+                return
             written: list[Key] = []
             for instance, health in updates:
                 row = _health_row(instance, health, last + 1 + len(written), now)

@@ -74,6 +74,12 @@ _deliveries = sa.Table(
     sa.Column("error", sa.Text, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
 )
+_notified = sa.Table(
+    "notified",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # one row, 1
+    sa.Column("index", sa.BigInteger, nullable=False),
+)
 
 
 class SubscriptionStore:
@@ -147,7 +153,10 @@ class SubscriptionStore:
             return set(connection.scalars(query.distinct()))
 
     def told(self, id: str, index: int) -> None:
-        self._set(id, index=index, attempts=0, error="")
+        """Unless someone else is further by now."""
+        newer = _subscriptions.update().where(_subscriptions.c.id == id, _subscriptions.c.index < index)
+        with self._database.write() as connection:
+            connection.execute(newer.values(index=index, attempts=0, error=""))
 
     def failed(self, id: str, attempts: int, error: str) -> None:
         self._set(id, attempts=attempts, error=error)
@@ -171,6 +180,16 @@ class SubscriptionStore:
         """What was to be sent again has got through."""
         with self._database.write() as connection:
             connection.execute(_deliveries.delete().where(*_one(delivery)))
+
+    def notified(self) -> int | None:
+        """The index of the last change that was told on OpenStack's message bus."""
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(_notified.c.index))
+
+    def set_notified(self, index: int) -> None:
+        with self._database.write() as connection:
+            if not connection.execute(_notified.update().values(index=index)).rowcount:
+                connection.execute(_notified.insert().values(id=1, index=index))
 
     def _set(self, id: str, **values) -> None:
         with self._database.write() as connection:

@@ -1,5 +1,5 @@
 """MariaDB, PostgreSQL and Redis from Debian's packages, each with an admin's login, on a free port of
-127.0.0.1, in a folder that is gone afterwards. They do not run as root.
+127.0.0.1, in a folder that is gone afterwards. They do not run as root. PostgreSQL may be on another address.
 
     python -m gateway.tests.database_servers COMMAND…
 
@@ -38,13 +38,13 @@ class Server:
     database: str
     installed: bool
 
-    def __init__(self, certificate: str | None = None):
-        self.certificate = certificate
+    def __init__(self, certificate: str | None = None, address: str = "127.0.0.1"):
+        self.certificate, self.address = certificate, address
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"gateway-{self.type}-"))
         self.folder.chmod(0o700)
         if os.geteuid() == 0:
             shutil.chown(self.folder, self.account, self.account)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_server((address, 0)) as listener:
             self.port = listener.getsockname()[1]
         self.process: subprocess.Popen | None = None
 
@@ -82,7 +82,7 @@ class Server:
     @property
     def url(self) -> str:
         """For SQLAlchemy, as the manager."""
-        place = sa.URL.create(self.driver, USERNAME, PASSWORD, "127.0.0.1", self.port, self.database)
+        place = sa.URL.create(self.driver, USERNAME, PASSWORD, self.address, self.port, self.database)
         return place.render_as_string(hide_password=False)
 
     def tail(self) -> str:
@@ -162,9 +162,11 @@ class PostgreSQL(Server):
             *("-U", "root", "-A", "scram-sha-256", f"--pwfile={password}", "-E", "UTF8", "--no-sync"),
             data,
         )
+        with (data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet scram-sha-256\n")
         self.process = self.command(
             self._programs / "postgres",
-            *("-D", data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.folder),
+            *("-D", data, "-p", str(self.port), "-h", self.address, "-k", self.folder),
             *("-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", f"max_connections={_CONNECTIONS}"),
             *(("-c", "ssl=on", "-c", f"ssl_cert_file={self._pem}") if self.certificate else ()),
             *(("-c", f"ssl_key_file={self._pem}") if self.certificate else ()),
@@ -174,7 +176,7 @@ class PostgreSQL(Server):
 
     def _session(self, user: str, password: str) -> pg8000.native.Connection:
         return pg8000.native.Connection(
-            user, host="127.0.0.1", port=self.port, password=password, database="postgres"
+            user, host=self.address, port=self.port, password=password, database="postgres"
         )
 
     def _add_manager(self) -> None:

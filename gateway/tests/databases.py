@@ -14,21 +14,21 @@ from oslo_config import cfg
 SERVER = os.environ.get("GATEWAY_TEST_DATABASE")
 
 
-def made(folder: str) -> str:
-    """The URL of the database of that folder on ``SERVER``, empty at first."""
+def made(folder: str, server: str | None = SERVER) -> str:
+    """The URL of the database of that folder on ``server``, empty at first."""
     name = "gateway_" + hashlib.sha256(folder.encode()).hexdigest()[:32]
-    with _connected() as connection, contextlib.suppress(sa.exc.ProgrammingError):  # it is there
+    with _connected(server) as connection, contextlib.suppress(sa.exc.ProgrammingError):  # it is there
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    return sa.make_url(SERVER).set(database=name).render_as_string(hide_password=False)
+    return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
 def dropped(url: str) -> None:
-    with _connected() as connection:
+    with _connected(SERVER) as connection:
         connection.execute(sa.text(f"DROP DATABASE {sa.make_url(url).database}"))
 
 
-def _connected() -> sa.Connection:
-    return sa.create_engine(SERVER, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool).connect()
+def _connected(server: str) -> sa.Connection:
+    return sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool).connect()
 
 
 def of_the_folder(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:

@@ -20,3 +20,15 @@ def reset(transport: asyncio.Transport) -> None:
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
     transport.abort()
+
+
+async def reaches(place: str, timeout: float) -> bool:
+    """Whether HOST:PORT takes connections."""
+    host, _, port = place.rpartition(":")
+    try:
+        async with asyncio.timeout(timeout):
+            _reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except OSError:
+        return False
+    writer.transport.abort()
+    return True

@@ -1,7 +1,6 @@
 """Several processes' parts in one here, against a real etcd and a real Redis."""
 
 import contextlib
-import socket
 import subprocess
 import sys
 import threading
@@ -13,33 +12,9 @@ from gateway import conf as options
 from gateway import coordination, errors
 from gateway.coordination import Coordination
 from gateway.tests.database_servers import PASSWORD, USERNAME, Redis
+from gateway.tests.etcd import Etcd
 
 KEYS = [f"project/hello/{number}" for number in range(300)]
-
-
-class Etcd:
-    def __init__(self, folder):
-        self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as client, socket.create_server(("127.0.0.1", 0)) as peer:
-            self._ports = client.getsockname()[1], peer.getsockname()[1]
-        self.url = f"etcd3+http://127.0.0.1:{self._ports[0]}"
-
-    def start(self) -> "Etcd":
-        client, peer = (f"http://127.0.0.1:{port}" for port in self._ports)
-        self._process = subprocess.Popen(
-            [
-                *("etcd", "--data-dir", self._folder, "--unsafe-no-fsync=true"),
-                *("--listen-client-urls", client, "--advertise-client-urls", client),
-                *("--listen-peer-urls", peer),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        return self
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 @pytest.fixture

@@ -8,9 +8,12 @@ import time
 
 import oslo_messaging.notify._impl_test as sent
 
+from gateway import vault
 from gateway.api import changes
+from gateway.db import Database
 from gateway.registry.model import Registration
 from gateway.registry.notifications import Notifications
+from gateway.registry.subscriptions import SubscriptionStore
 from gateway.tests import registered
 
 PATIENCE = 30  # seconds
@@ -19,7 +22,10 @@ PATIENCE = 30  # seconds
 def run(conf, act):
     """Lets ``act`` change something while the notifications run."""
     stop, registry = threading.Event(), registered.registry(conf)
-    thread = threading.Thread(target=Notifications(conf, registry.feed, changes.view).run, args=(stop,))
+    store = SubscriptionStore(Database(conf), vault.opened(conf))
+    thread = threading.Thread(
+        target=Notifications(conf, store, registry.feed, changes.view).run, args=(stop,)
+    )
     thread.start()
     try:
         act()
@@ -64,7 +70,7 @@ def test_without_its_section_nothing_is_told_and_nothing_imported(tmp_path):
         "from gateway.registry.notifications import Notifications\n"
         "from gateway.tests import registered\n"
         "conf = registered.configuration(pathlib.Path(sys.argv[1]))\n"
-        "Notifications(conf, None, None).run(threading.Event())\n"
+        "Notifications(conf, None, None, None).run(threading.Event())\n"
         "assert 'oslo_messaging' not in sys.modules\n"
     )
     folder = pathlib.Path(__file__).parents[3]

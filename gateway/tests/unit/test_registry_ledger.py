@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from gateway.coordination import Share
 from gateway.registry import brake
 from gateway.registry.ledger import Circumstances, Ledger
 from gateway.registry.model import Check, Kind, Reading, Registration, Status
@@ -132,3 +133,51 @@ def test_maintenance_ends_by_hand_alone(registry, ledger):
     registry.maintain(*instance.key, enabled=True)
     ledger.record(failed([registry.instance(*instance.key)], later=30))
     assert registry.instance(*instance.key).health.status is Status.MAINTENANCE
+
+
+def shares(instances) -> tuple[Circumstances, Circumstances]:
+    """Of two monitors, who have about half of the instances each."""
+    members = frozenset([b"one", b"two"])
+    one, two = (Circumstances(share=Share(members, own)) for own in sorted(members))
+    assert all((i.key.text in one.share) is not (i.key.text in two.share) for i in instances)
+    return one, two
+
+
+def test_of_two_monitors_each_judges_its_own_and_the_brake_sees_all(registry):
+    instances = add(registry, 12)
+    one, two = shares(instances)
+    own = [i for i in instances if i.key.text in one.share]
+    assert 0 < len(own) < 12
+    first, second = Ledger(registry, RULE), Ledger(registry, RULE)
+    first.record(failed(instances), one)
+    wanted = {True: "critical" + "*" * (len(own) > 6), False: "passing"}
+    assert statuses(registry) == [wanted[i in own] for i in instances]
+    second.record(failed(instances), two)
+    first.settle(one)  # what it judged before it knew of the others is held, too
+    assert statuses(registry) == ["critical*"] * 12
+    first.record(passed(instances), one)
+    second.record(passed(instances), two)
+    assert statuses(registry) == ["passing"] * 12
+
+
+def test_what_was_counted_before_another_monitor_had_it_is_forgotten(registry, ledger):
+    instances = add(registry, 1, Check(failures_before_critical=3))
+    mine, theirs = sorted(shares(instances), key=lambda each: instances[0].key.text not in each.share)
+    ledger.record(failed(instances), mine)
+    ledger.record(failed(instances, later=2), mine)
+    ledger.settle(theirs)
+    ledger.record(failed(instances, later=3), mine)  # the second since the first, which is written
+    assert statuses(registry) == ["warning"]
+    ledger.record(failed(instances, later=4), mine)
+    assert statuses(registry) == ["critical"]
+
+
+def test_who_is_no_longer_alive_writes_and_removes_nothing(registry, ledger):
+    instances = add(registry, 1, Check(failures_before_critical=1, deregister_after=0.001))
+    gone = Circumstances(alive=lambda: False)
+    ledger.record(failed(instances), gone)
+    assert statuses(registry) == ["passing"]
+    ledger.record(failed(instances, later=-0.5))
+    ledger.record(failed(instances))
+    ledger.settle(gone)
+    assert statuses(registry) == ["critical"]
