@@ -25,6 +25,7 @@ help:
 	@echo 'make up        the cloud and the gateway, left running; make down stops them'
 	@echo 'make check     what needs no cloud: lint, unit and functional tests, the documents'
 	@echo 'make docs      the documents, in build/docs'
+	@echo 'make image     the container image, by docker or buildah (TAG=gateway:latest)'
 	@echo 'make databases the tests of what is stored, on PostgreSQL and MariaDB, started for them'
 	@echo 'make features-on-databases  the features without guests, on both'
 	@echo 'make features  the features alone (FEATURES=features/registry.feature for some)'
@@ -62,6 +63,8 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python devstack/samples.py --check
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec docker-compose.yaml
 
 unit: venv
 	$(BIN)/pytest -q gateway/tests/unit
@@ -87,10 +90,16 @@ features-on-databases: venv
 	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
 	$(INSIDE) $(BIN)/python -m gateway.tests.database_servers $(BIN)/behave --tags "not @servers" features/*.feature
 
-# One of them asks the registry by dig; the broker's have databases made.
+TAG := gateway:latest
+image:
+	if type docker >/dev/null 2>&1; then docker build --build-arg PIP_INDEX_URL --build-arg REVISION=$$(git rev-parse HEAD) --tag $(TAG) .; \
+	else buildah bud --build-arg PIP_INDEX_URL --build-arg REVISION=$$(git rev-parse HEAD) --format docker --tag $(TAG) .; fi
+
+# One of them asks the registry by dig; the broker's have databases made; the container image is built and run.
+FEATURES_NEED := bind9-dnsutils mariadb-server postgresql redis-server buildah podman crun catatonit debootstrap etcd-server
 features: venv
-	@type dig etcd >/dev/null 2>&1 && test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql -a -x /usr/bin/redis-server || \
-		test $$(id -u) != 0 || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy bind9-dnsutils etcd-server mariadb-server postgresql redis-server; }
+	@test $$(id -u) != 0 || dpkg -s $(FEATURES_NEED) >/dev/null 2>&1 || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(FEATURES_NEED); }
 	devstack/features $(FEATURES)
 
 # Kills gatewayd at every step of every flow; takes long (FLOW="update new" for some: see features/crash/README.md).
@@ -115,4 +124,4 @@ samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv up down demo lint unit functional docs check databases features-on-databases features crash broker-stress several test samples
+.PHONY: help venv up down demo lint unit functional docs check databases features-on-databases features crash broker-stress several image test samples

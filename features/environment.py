@@ -8,10 +8,11 @@
     … -D calls=FILE              # writes what was called there (devstack/features runs two at once)
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
-and said so; so is @barbican without Debian's package barbican-api, @etcd without etcd-server, and @databases
-without mariadb-server, postgresql and redis-server, which are started when the first of such scenarios needs
-them. @servers uses the two servers that all such scenarios share: they are asked for at the very beginning.
-What needs guests is in ``guests/``, the rest never boots any.
+and said so; so is @barbican without Debian's package barbican-api, @etcd without etcd-server, @container
+without podman and what it needs (devstack/features builds its image before), and @databases without
+mariadb-server, postgresql and redis-server, which are started when the first of such scenarios needs them.
+@servers uses the two servers that all such scenarios share: they are asked for at the very beginning. What
+needs guests is in ``guests/``, the rest never boots any.
 """
 
 import pathlib
@@ -22,7 +23,7 @@ import time
 
 from behave import register_type
 from behave.model import Status
-from harness import barbican, clouds, databases, names
+from harness import barbican, clouds, container, databases, names
 from harness.clearing import Clearing, empty_registry
 from harness.client import Client
 from harness.gatewayd import Gatewayd
@@ -92,6 +93,8 @@ def _lacking(tags: set[str]) -> str | None:
         return "apt-get install mariadb-server postgresql redis-server"
     if "etcd" in tags and not shutil.which("etcd"):
         return "apt-get install etcd-server"
+    if "container" in tags and not container.installed:
+        return "apt-get install buildah podman crun catatonit debootstrap etcd-server, and root"
     if "node" in tags and not (shutil.which("node") and (NODE_MODULES / "consul").is_dir()):
         return "node, and npm's consul where devstack/features puts it"
     return None

@@ -2,6 +2,7 @@
 
 from harness import crashing
 from harness.client import Client
+from harness.container import Contained
 from harness.gatewayd import Gatewayd
 
 
@@ -15,6 +16,11 @@ def mortal_gateway(context, options: dict[str, dict] | None = None) -> None:
     folder = _folder(context)
     context.crash = crashing.Crash(folder)
     _start(context, context.crash.gatewayd(folder, options))
+
+
+def contained_gateway(context) -> None:
+    """One in a container, of the image."""
+    _start(context, Contained(_folder(context)))
 
 
 def _folder(context):
