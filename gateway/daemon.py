@@ -33,6 +33,7 @@ from gateway.deploy import bound
 from gateway.deploy.command_check import Commands
 from gateway.deploy.engine import Engine
 from gateway.deploy.heal import Healer
+from gateway.deploy.jobboard import Jobboard
 from gateway.deploy.server_states import ServerStates
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweeper import Sweeper
@@ -128,7 +129,7 @@ class UntilStopped(cotyledon.Service):
 
 class EngineRole(UntilStopped):
     """Runs and resumes the flows of deployments; beside it go the sweep, the look for dead servers, and the
-    broker with its rotations."""
+    broker with its rotations, each in one engine of all."""
 
     name = "engine"
 
@@ -138,9 +139,22 @@ class EngineRole(UntilStopped):
         rotator = Rotator(self._conf, built.broker, built.deployments)
         roll, drivers = Roll(self._conf, built.registry), {"server": OnServers(built.deployments)}
         broker = Broker(self._conf, built.broker, roll, drivers)
-        for beside in (sweeper, healer, rotator, broker):
-            threading.Thread(target=beside.run, args=(stop,), daemon=True).start()
-        Engine(self._conf, built.deployments, built.sessions, built.registry).run(stop)
+        together = coordination.Coordination(self._conf, "engine")
+        together.start()
+        beside = [
+            threading.Thread(target=together.alone, args=(type(each).__name__, each.run, stop), daemon=True)
+            for each in (sweeper, healer, rotator, broker)
+        ]
+        for thread in beside:
+            thread.start()
+        board = None
+        if self._conf.coordination.backend_url:
+            board = Jobboard(self._conf, built.deployments, together.id, together.mine)
+        Engine(self._conf, built.deployments, built.sessions, built.registry, board).run(stop)
+        for thread in beside:
+            thread.join(_LEAVING)
+        if not any(thread.is_alive() for thread in beside):  # else the others wait for the end of the lease
+            together.stop()
 
 
 class MonitorRole(UntilStopped):

@@ -23,6 +23,7 @@ from gateway.api.expose import isoformat
 from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
+from gateway.deploy import jobboard
 from gateway.deploy.model import UNFINISHED, Deployment, Status
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweep import Thing
@@ -110,6 +111,13 @@ class Sweep(_List):
         ]
 
 
+def _worked_on(conf: cfg.ConfigOpts, store: DeploymentStore) -> set[str]:
+    """The deployments that an engine has in hand right now. Raises Unavailable."""
+    if conf.coordination.backend_url:
+        return jobboard.worked_on(conf)
+    return Working(conf, store).worked_on()
+
+
 class ListDeployments(_List):
     """List the deployments of all projects, newest first"""
 
@@ -122,11 +130,11 @@ class ListDeployments(_List):
         return parser
 
     def take_action(self, parsed_args):
-        working = Working(self.conf)
+        worked_on = _worked_on(self.conf, self.store)
         found = self.store.every_deployment(parsed_args.project)
         wanted = [d for d in found if d.status in UNFINISHED or not parsed_args.unfinished]
         columns = ("ID", "Project", "Service", "Version", "Status", "Worked On", "Updated At", "Fault")
-        return columns, [self._row(each, working.is_on(each.id)) for each in wanted]
+        return columns, [self._row(each, each.id in worked_on) for each in wanted]
 
     def _row(self, deployment: Deployment, worked_on: bool) -> tuple:
         fault = f"{deployment.fault.step}: {deployment.fault.message}" if deployment.fault else ""
@@ -182,7 +190,7 @@ class ResetDeployment(_Action):
                 "gateway.deployment.finished",
                 f"Deployment {deployment.id} is {deployment.status}, not stuck.",
             )
-        if Working(self.conf).is_on(deployment.id) and not force:
+        if not force and deployment.id in _worked_on(self.conf, self.store):
             raise errors.Conflict(
                 "gateway.deployment.worked_on",
                 f"The engine is working on deployment {deployment.id} right now. Wait, or use --force.",

@@ -13,14 +13,18 @@ LOG = log.getLogger(__name__)
 
 def every(seconds: float, stop: threading.Event, what: str, act: Callable[[], object]) -> None:
     """Calls ``act`` until ``stop`` is set, first when ``seconds`` are over; never where they are 0. When it
-    raises, the log says that ``what`` failed, and it is called again."""
+    raises, the log says that ``what`` failed, of what is unexpected once in a row, and it is called again."""
+    failing: type | None = None
     while seconds and not stop.wait(seconds):
         try:
             act()
+            failing = None
         except errors.GatewayError as error:
             LOG.warning("%s failed; trying again: %s", what, error.message)
-        except Exception:
-            LOG.exception("%s failed; trying again", what)
+        except Exception as error:
+            if type(error) is not failing:
+                LOG.exception("%s failed; trying again", what)
+            failing = type(error)
 
 
 class Retries:

@@ -6,6 +6,7 @@ the bindings that they run with. From these alone follows what is to be done nex
 """
 
 import dataclasses
+import functools
 import threading
 import time
 from collections.abc import Sequence
@@ -72,10 +73,13 @@ class Rotator:
 
     def run(self, stop: threading.Event) -> None:
         """A look every [engine] poll_interval seconds until ``stop``."""
-        periodic.every(self._conf.engine.poll_interval, stop, "Looking for rotations", self._look)
+        act = functools.partial(self._look, stop)
+        periodic.every(self._conf.engine.poll_interval, stop, "Looking for rotations", act)
 
-    def _look(self) -> None:
+    def _look(self, stop: threading.Event) -> None:
         for rotation in self._broker.rotations():
+            if stop.is_set():
+                return
             try:
                 self._advance(rotation)
             except errors.Conflict as error:  # someone else was quicker: it is another look's

@@ -86,7 +86,8 @@ def bad_host(type: str, why: str) -> errors.Invalid:
 
 
 class Broker:
-    """The one of a gateway's state_path; ``run`` is its whole life."""
+    """The one of a gateway: of its state_path or, where engines share the work out, of them all. ``run`` may
+    be called again when it has returned."""
 
     def __init__(
         self,
@@ -100,17 +101,22 @@ class Broker:
         self._roll = roll
         self._driver = Reach(conf, drivers).driver
         self._lock = fasteners.InterProcessLock(pathlib.Path(conf.state_path) / "broker.lock")
+        self._is_alone = bool(conf.coordination.backend_url)  # without the lock
+        self._stop = threading.Event()
         self._running: dict[str, tuple[str, concurrent.futures.Future]] = {}  # by service: its provider
         self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)
         self._forgotten_at = 0.0
         self._checked_at = time.monotonic()  # providers were, when they were attached
         self._measured_at = 0.0
-        self._checkers = concurrent.futures.ThreadPoolExecutor(_CHECKS_AT_ONCE, "provider")
+        self._checkers: concurrent.futures.ThreadPoolExecutor
         self._checks: dict[str, concurrent.futures.Future] = {}  # by provider
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``; what is under way then gets [engine] drain_timeout, and goes on at the next
-        start."""
+        start, or where another engine has it next. Nothing more is begun once ``stop`` is set, however late
+        that is seen."""
+        self._stop = stop
+        self._checkers = concurrent.futures.ThreadPoolExecutor(_CHECKS_AT_ONCE, "provider")
         pool = concurrent.futures.ThreadPoolExecutor(self._conf.broker.max_work, "broker")
         look = functools.partial(self._take, pool)
         periodic.every(self._conf.engine.poll_interval, stop, "Looking for work", look)
@@ -121,7 +127,8 @@ class Broker:
         self._checkers.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
-        if not (self._lock.acquired or self._lock.acquire(blocking=False)):  # another one may yet drain
+        is_ours = self._is_alone or self._lock.acquired or self._lock.acquire(blocking=False)
+        if not is_ours:  # another one may yet drain
             return
         self._running = {id: each for id, each in self._running.items() if not each[1].done()}
         busy = Counter(provider for provider, _ in self._running.values())
@@ -168,6 +175,8 @@ class Broker:
         """What it offers is kept, too, where it has a catalogue."""
         try:
             offers = self._driver(provider).check(provider.offers)
+            if self._stop.is_set():
+                return
             if TYPES[provider.type].has_catalogue and self._store.keep_catalogue(provider.name, offers):
                 LOG.info("Provider %s offers something else than before", provider.name)
             self._roll.tell(provider, True, "it answers, and lets its manager in")
@@ -181,7 +190,7 @@ class Broker:
 
     def _work_on(self, id: str) -> None:
         service = self._store.by_id(id)
-        if service is None:
+        if service is None or self._stop.is_set():
             return
         try:
             self._advance(service, self._store.provider(service.provider))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+import oslo_db.exception
 import sqlalchemy as sa
 from oslo_config import cfg
 from oslo_db import api as db_api
@@ -22,8 +23,38 @@ metadata = sa.MetaData()
 #: waited for each other (on MariaDB two that look whether a name is free, and then take it, do so).
 tried_again = db_api.wrap_db_retry(retry_interval=0.05, max_retries=10, retry_on_deadlock=True)
 
+#: What says that the database is away, or has no time, and not that something is wrong with what is asked.
+AWAY = (
+    oslo_db.exception.DBConnectionError,
+    oslo_db.exception.DBDeadlock,
+    sa.exc.OperationalError,
+    sa.exc.InterfaceError,
+    sa.exc.TimeoutError,
+)
+
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+#: How long the servers' drivers wait for one that does not answer, where the URL does not say it: in seconds,
+#: but for libpq's tcp_user_timeout. A lock may take MariaDB 50 s.
+_PATIENCE = {
+    "postgresql+psycopg2": {
+        "connect_timeout": "10",
+        "tcp_user_timeout": "15000",
+        "keepalives_idle": "5",
+        "keepalives_interval": "5",
+    },
+    "mysql+pymysql": {"connect_timeout": "10", "read_timeout": "60", "write_timeout": "10"},
+}
+
+
+def url(conf: cfg.ConfigOpts) -> str:
+    """[database] connection, and how long to wait there: a server that is cut off is given up in time."""
+    given = sa.make_url(conf.database.connection)
+    driver = f"{given.get_backend_name()}+{given.get_driver_name()}"
+    wanted = {name: text for name, text in _PATIENCE.get(driver, {}).items() if name not in given.query}
+    return given.update_query_dict(wanted).render_as_string(hide_password=False)
 
 
 class Sealed(sa.TypeDecorator):
@@ -68,7 +99,7 @@ class Database:
         context = enginefacade.transaction_context()
         sqlite = conf.database.connection.startswith("sqlite")
         context.configure(
-            connection=conf.database.connection,
+            connection=url(conf),
             max_pool_size=conf.database.max_pool_size,
             max_overflow=conf.database.max_overflow,
             max_retries=conf.database.max_retries,

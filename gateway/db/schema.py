@@ -1,9 +1,13 @@
 """Brings the database to this release's schema (Alembic, ``migrations/versions``)."""
 
+import contextlib
+from collections.abc import Iterator
+
 import alembic.command
 import alembic.config
 import alembic.runtime.migration
 import alembic.script
+import sqlalchemy as sa
 
 from gateway.db import Database
 
@@ -30,9 +34,31 @@ def current(database: Database) -> str | None:
         return context.get_current_revision()
 
 
+#: By which whoever changes the schema keeps the other hosts waiting, and ends that.
+_LOCKS = {
+    "postgresql": ("SELECT pg_advisory_lock(714025)", "SELECT pg_advisory_unlock(714025)"),
+    "mysql": ("SELECT GET_LOCK('gateway-schema', 50)", "SELECT RELEASE_LOCK('gateway-schema')"),
+}
+
+
+@contextlib.contextmanager
+def alone(engine: sa.Engine) -> Iterator[None]:
+    """While no one else, on whatever host, is in here; SQLite sees to that by itself."""
+    lock, unlock = _LOCKS.get(engine.dialect.name, (None, None))
+    if lock is None:
+        yield
+        return
+    with engine.connect() as connection:
+        connection.execute(sa.text(lock))
+        try:
+            yield
+        finally:
+            connection.execute(sa.text(unlock))
+
+
 def upgrade(database: Database) -> None:
-    """Idempotent; the daemon calls it before its roles start, one process at a time."""
+    """Idempotent; the daemon calls it before its roles start."""
     config = _config()
-    with database.write() as connection:
+    with alone(database.engine), database.write() as connection:
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, "head")

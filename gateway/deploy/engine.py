@@ -15,11 +15,15 @@ from oslo_log import log
 from taskflow import states
 from taskflow.persistence import backends
 from taskflow.persistence import models as persistence
+from taskflow.persistence.backends import impl_sqlalchemy
 from taskflow.types import failure
 
 from gateway import errors, periodic
 from gateway.cloud.sessions import Sessions
+from gateway.db import AWAY, schema, url
 from gateway.deploy import flow, plan, rollout, steps, undeploy
+from gateway.deploy.claims import Claim, Suspended
+from gateway.deploy.jobboard import Jobboard
 from gateway.deploy.model import Aim, Deployment, Fault, Status, StepState
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.work import TAKEN_BACK, Work
@@ -29,8 +33,11 @@ from gateway.registry.registry import Registry
 LOG = log.getLogger(__name__)
 
 _RETRY_FIRST, _RETRY_MOST = 2.0, 300.0  # seconds between tries to take back what could not be
+_RETRY_SUSPENDED = 1.0
 
 _UNKNOWN_FAULT = Fault("deployment", None, "gateway.internal", "The gateway failed; its log has more.")
+
+_AWAY = (*AWAY, taskflow.exceptions.StorageFailure)
 
 _STEP_STATES = {
     states.RUNNING: StepState.RUNNING,
@@ -42,22 +49,32 @@ _STEP_STATES = {
 
 
 class Engine:
-    """The one engine of a SQLite deployment; ``run`` is its whole life."""
+    """One of several by ``board``, else the one of its machine; ``run`` is its whole life."""
 
-    def __init__(self, conf: cfg.ConfigOpts, store: DeploymentStore, sessions: Sessions, registry: Registry):
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        store: DeploymentStore,
+        sessions: Sessions,
+        registry: Registry,
+        board: Jobboard | None = None,
+    ):
         self._conf = conf
         self._store = store
         self._sessions = sessions
         self._registry = registry
-        self._backend = backends.fetch({"connection": conf.database.connection})
-        self._working = Working(conf)
+        self._backend = backends.fetch({"connection": url(conf)})
+        self._claims = board or Working(conf, store)
         self._running: dict[str, concurrent.futures.Future] = {}
         self._flows: dict[str, taskflow.engines.base.Engine] = {}
         self._retries = periodic.Retries(_RETRY_FIRST, _RETRY_MOST)
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``; then no step is begun any more, and those under way get [engine] drain_timeout."""
-        with contextlib.closing(self._backend.get_connection()) as connection:
+        with (
+            schema.alone(self._backend.engine),
+            contextlib.closing(self._backend.get_connection()) as connection,
+        ):
             connection.upgrade()
         pool = concurrent.futures.ThreadPoolExecutor(self._conf.engine.max_deployments, "deployment")
         look = functools.partial(self._take, pool)
@@ -66,31 +83,41 @@ class Engine:
 
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
         self._running = {id: future for id, future in self._running.items() if not future.done()}
-        for id in self._store.unfinished():
-            if id not in self._running and self._retries.is_due(id):
-                self._running[id] = pool.submit(self._work_on, id)
+        unfinished = self._store.unfinished()
+        wanted = [id for id in unfinished if id not in self._running and self._retries.is_due(id)]
+        free = max(0, self._conf.engine.max_deployments - len(self._running))
+        for claim in self._claims.take(unfinished, wanted, free):
+            self._running[claim.id] = pool.submit(self._work_on, claim)
 
     def _drain(self) -> None:
         for engine in list(self._flows.values()):
             # in a thread: a serial engine holds the lock that this needs for as long as its step takes
             threading.Thread(target=engine.suspend, daemon=True).start()
         concurrent.futures.wait(self._running.values(), self._conf.engine.drain_timeout)
+        self._claims.close()
 
-    def _work_on(self, id: str) -> None:
-        with self._working.on(id):
-            self._try_to_work_on(id)
-
-    def _try_to_work_on(self, id: str) -> None:
+    def _work_on(self, claim: Claim) -> None:
+        id = claim.id
         try:
-            deployment = self._store.deployment(id)
-            work = Work(self._conf, self._store, self._sessions, self._registry, deployment)
+            with claim.held() as store:
+                self._try_to_work_on(id, store, claim.is_alive)
+        except errors.NotFound:
+            LOG.info("Deployment %s is gone", id)
+        except (Suspended, *_AWAY) as error:
+            LOG.warning("Deployment %s is left as it is, and goes on later: %s", id, error)
+            self._retries.later(id, _RETRY_SUSPENDED)
+
+    def _try_to_work_on(self, id: str, store: DeploymentStore, is_ours: Callable[[], bool]) -> None:
+        try:
+            deployment = store.deployment(id)
+            work = Work(self._conf, store, self._sessions, self._registry, deployment, is_ours)
             try:
                 self._advance(work, deployment)
             finally:
                 work.close()
             self._retries.forget(id)
-        except errors.NotFound:
-            LOG.info("Deployment %s is gone", id)
+        except (errors.NotFound, *_AWAY):
+            raise
         except Exception as error:
             delay = self._retries.failed(id)
             LOG.exception("Deployment %s: trying again in %.0f s", id, delay)
@@ -107,22 +134,22 @@ class Engine:
             outcome = self._run_flow(work, deployment)
             if outcome == states.SUSPENDED:
                 return
-            if outcome != states.SUCCESS and self._store.move(work.id, Status.REVERTING, [Status.RUNNING]):
-                self._store.set_fault(work.id, _UNKNOWN_FAULT)  # kept only where no step told its own
+            if outcome != states.SUCCESS and work.store.move(work.id, Status.REVERTING, [Status.RUNNING]):
+                work.store.set_fault(work.id, _UNKNOWN_FAULT)  # kept only where no step told its own
             if outcome == states.SUCCESS:
-                self._store.move(work.id, Status.FINISHING, [Status.RUNNING])
-        match self._store.status(work.id):
+                work.store.move(work.id, Status.FINISHING, [Status.RUNNING])
+        match work.store.status(work.id):
             case Status.FINISHING:
                 self._finish(work)
             case Status.REVERTING if work.before:
                 self._restore(work)
             case Status.REVERTING:
                 self._remove(work)
-                self._store.close_steps(work.id)
-                self._store.fail(work.id)
+                work.store.close_steps(work.id)
+                work.store.fail(work.id)
             case Status.DELETING:
                 self._remove(work)
-                self._store.remove(work.id)
+                work.store.remove(work.id)
 
     def _finish(self, work: Work) -> None:
         """Every instance of the release passes, and there is no way back: those that are no longer wanted
@@ -135,16 +162,16 @@ class Engine:
         if work.before:
             rollout.close_port(work, work.before, work.release)
         self._forget(work)
-        self._store.succeed(work.id, self._conf.deploy.keep_releases)
+        work.store.succeed(work.id, self._conf.deploy.keep_releases)
 
     def _restore(self, work: Work) -> None:
         """Looks again after the steps' own reverts, so that nothing stays whatever they met. A flow that was
         reverting when the engine died goes on with this, too."""
         with work.going_back():
             rollout.restore_all(work)
-        self._store.close_steps(work.id)
+        work.store.close_steps(work.id)
         self._forget(work)
-        self._store.roll_back(work.id)
+        work.store.roll_back(work.id)
 
     def _remove(self, work: Work) -> None:
         """Everything. Without a trust nothing is left any more: it is retired first and deleted then, so that
@@ -152,21 +179,21 @@ class Engine:
         if work.deployment.trust_id:
             with work.going_back():
                 undeploy.everything(work)
-            self._store.retire_trust(work.id)
+            work.store.retire_trust(work.id)
         self._forget(work)
 
     def _forget(self, work: Work) -> None:
         """What only the flow needed, and the trusts that are retired."""
         work.delete_retired_trusts()
-        flow_id = self._store.deployment(work.id).flow_id
+        flow_id = work.store.deployment(work.id).flow_id
         if flow_id:
-            with contextlib.closing(self._backend.get_connection()) as connection:
+            with contextlib.closing(self._flows_of(work).get_connection()) as connection:
                 connection.destroy_logbook(flow_id)
-            self._store.set_flow(work.id, None)
+            work.store.set_flow(work.id, None)
 
     def _run_flow(self, work: Work, deployment: Deployment) -> str:
-        self._store.move(work.id, Status.RUNNING, [Status.PENDING])
-        engine = self._load(deployment)
+        work.store.move(work.id, Status.RUNNING, [Status.PENDING])
+        engine = self._load(work, deployment)
         engine.storage.inject({"work": work}, transient=True)
         engine.atom_notifier.register("*", _Progress(work).on_step)
         self._flows[work.id] = engine
@@ -175,12 +202,20 @@ class Engine:
         except errors.GatewayError as error:
             LOG.info("Deployment %s failed: %s", work.id, error.message)
         except taskflow.exceptions.WrappedFailure as error:
+            if error.check(*_AWAY):
+                raise taskflow.exceptions.StorageFailure("The database is away") from error
             LOG.info("Deployment %s failed: %s", work.id, error)
         finally:
             del self._flows[work.id]
         return engine.storage.get_flow_state()
 
-    def _load(self, deployment: Deployment):
+    def _flows_of(self, work: Work) -> impl_sqlalchemy.SQLAlchemyBackend:
+        """TaskFlow's tables, as long as the deployment is this engine's."""
+        engine = work.store.fenced(self._backend.engine)
+        return impl_sqlalchemy.SQLAlchemyBackend({}, engine=engine)
+
+    def _load(self, work: Work, deployment: Deployment):
+        backend = self._flows_of(work)
         shape = plan.shape(deployment.spec, deployment.targets)
         side_by_side = max(1, len(deployment.targets))
         options = {
@@ -188,15 +223,15 @@ class Engine:
             "max_workers": min(side_by_side, self._conf.engine.max_servers),
         }
         if deployment.flow_id:
-            with contextlib.closing(self._backend.get_connection()) as connection:
+            with contextlib.closing(backend.get_connection()) as connection:
                 book = connection.get_logbook(deployment.flow_id)
             detail = next(iter(book))
-            return taskflow.engines.load_from_detail(detail, backend=self._backend, **options)
+            return taskflow.engines.load_from_detail(detail, backend=backend, **options)
         book = persistence.LogBook(f"deployment-{deployment.id}")
         engine = taskflow.engines.load_from_factory(
-            flow.deployment_flow, factory_kwargs=shape, book=book, backend=self._backend, **options
+            flow.deployment_flow, factory_kwargs=shape, book=book, backend=backend, **options
         )
-        self._store.set_flow(deployment.id, book.uuid)
+        work.store.set_flow(deployment.id, book.uuid)
         return engine
 
 

@@ -5,6 +5,7 @@ counted before Nova is asked, and without Nova's word nothing is replaced.
 """
 
 import dataclasses
+import functools
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -60,13 +61,13 @@ class Healer:
 
     def run(self, stop: threading.Event) -> None:
         """A look every [engine] heal_interval seconds until ``stop``."""
-        periodic.every(
-            self._conf.engine.heal_interval, stop, "Looking for servers to be replaced", self._look
-        )
+        act = functools.partial(self._look, stop)
+        periodic.every(self._conf.engine.heal_interval, stop, "Looking for servers to be replaced", act)
 
-    def _look(self) -> None:
+    def _look(self, stop: threading.Event) -> None:
         for id in self._store.to_be_healed():
-            self._look_at(id)
+            if not stop.is_set():
+                self._look_at(id)
 
     def _look_at(self, id: str) -> None:
         try:

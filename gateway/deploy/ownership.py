@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from gateway import errors
 from gateway.db import Database
 from gateway.db.owner import owner_id
+from gateway.deploy.model import SETTLED
 from gateway.deploy.sweep import Known
-from gateway.deploy.tables import deployments
+from gateway.deploy.tables import deployments, targets
 
 
 class Ownership:
@@ -32,8 +33,13 @@ class Ownership:
             if owner_id(connection) != self.owner:
                 raise errors.Conflict("gateway.database.changed", "The database is another gateway's now.")
             rows = connection.execute(sa.select(row.id, row.trust_id, row.retired_trusts)).all()
+            settled = sa.select(targets.c.deployment_id, targets.c.server_id, targets.c.address)
+            settled = settled.join(deployments).where(row.status.in_(SETTLED))
+            used: dict[str, set[str]] = {}
+            for id, *names in connection.execute(settled):
+                used.setdefault(id, set()).update(names)
         trusts = (trust for _, current, retired in rows for trust in (current, *retired) if trust)
-        return Known(frozenset(id for id, _, _ in rows), frozenset(trusts))
+        return Known(frozenset(id for id, _, _ in rows), frozenset(trusts), used)
 
     def retire_trust(self, id: str) -> None:
         """Nothing is left that it is needed for: it only waits to be deleted."""

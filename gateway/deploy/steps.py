@@ -15,6 +15,7 @@ from gateway import errors
 from gateway.cloud.faults import found_or_made
 from gateway.cloud.model import ServerSpec
 from gateway.deploy import guest, marks, rollout, undeploy
+from gateway.deploy.claims import no_failure
 from gateway.deploy.model import Access, Aim, Trust
 from gateway.deploy.work import Work
 
@@ -32,10 +33,11 @@ class DeployTask(task.Task):
 
     def execute(self, work: Work, number: int | None) -> str:
         """TaskFlow keeps a failure with its causes and their arguments in the database: it gets the plain
-        error alone, without what may be secret in them or cannot be kept."""
+        error alone, without what may be secret in them or cannot be kept. Suspended is none."""
         _name_request(work)
         try:
-            return self.do(work, number)
+            with no_failure():
+                return self.do(work, number)
         except errors.GatewayError as error:
             LOG.info("Deployment %s, step %s: %s", work.id, self.name, error.message)
             LOG.debug("Where that came from", exc_info=True)
@@ -48,7 +50,7 @@ class DeployTask(task.Task):
 
     def revert(self, work: Work, number: int | None, **_) -> None:
         _name_request(work)
-        with work.going_back(self.step):
+        with no_failure(), work.going_back(self.step):
             self.undo(work, number)
 
     def do(self, work: Work, number: int | None) -> str:

@@ -14,6 +14,7 @@ from gateway.db import Database
 from gateway.deploy import bound, log
 from gateway.deploy.access import Accesses
 from gateway.deploy.artifacts import Artifacts
+from gateway.deploy.claims import Claims
 from gateway.deploy.model import (
     SETTLED,
     UNFINISHED,
@@ -43,7 +44,7 @@ _NEWEST = (
 _KEY_LIFETIME = 86400.0  # seconds in which an Idempotency-Key means the same call
 
 
-class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership):
+class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership, Claims):
     """Safe to share between threads; every method is one transaction. ``hold``, of a service and a binding,
     is called in that which stores a release: what it binds stays until the end, or is gone (Conflict)."""
 

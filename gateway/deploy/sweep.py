@@ -43,10 +43,12 @@ class Thing:
 
 
 class Known(NamedTuple):
-    """To the gateway: ids. A trust may be an application credential that stands for one."""
+    """To the gateway: ids. A trust may be an application credential that stands for one. ``used``: of the
+    deployments that run and with which nothing is under way, the ids of their servers and the addresses."""
 
     deployments: Collection[str]
     trusts: Collection[str]
+    used: Mapping[str, Collection[str]] = {}
 
 
 def marked(
@@ -72,8 +74,8 @@ def kept(credentials: Iterable[Grant], owner: str) -> list[Thing]:
 
 
 def leaked(things: Iterable[Thing], owner: str, known: Known) -> list[Thing]:
-    """Those of ``owner`` whose deployment is not known, or which are no trust of any deployment, in the order
-    to delete them."""
+    """Those of ``owner`` whose deployment is not known, or has another one in its place, or which are no
+    trust of any deployment, in the order to delete them."""
     lost = [thing for thing in things if thing.owner == owner and not _belongs(thing, known)]
     return sorted(lost, key=lambda thing: (_ORDER.index(thing.kind), thing.project_id, thing.name))
 
@@ -81,6 +83,10 @@ def leaked(things: Iterable[Thing], owner: str, known: Known) -> list[Thing]:
 def _belongs(thing: Thing, known: Known) -> bool:
     if thing.kind in GRANTS:  # of a deployment that is known, too, one may have come in vain
         return thing.id in known.trusts
+    used = known.used.get(thing.deployment_id)
+    if used is not None and thing.kind in (Kind.SERVER, Kind.FLOATING_IP):
+        # an engine that was frozen may have made it when another had taken over
+        return (thing.name if thing.kind is Kind.FLOATING_IP else thing.id) in used
     return thing.deployment_id in known.deployments
 
 

@@ -5,6 +5,7 @@ unless Nova, Neutron, Keystone and the database have all answered.
 """
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -39,15 +40,18 @@ class Sweeper:
         self._seen: dict[Thing, float] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """A sweep every [engine] sweep_interval seconds until ``stop``."""
-        periodic.every(self._conf.engine.sweep_interval, stop, "A sweep", self.sweep)
+        """A sweep every [engine] sweep_interval seconds until ``stop``, which another engine's sweeper may
+        follow: then nothing is deleted any more."""
+        self._seen = {}
+        act = functools.partial(self.sweep, stop.is_set)
+        periodic.every(self._conf.engine.sweep_interval, stop, "A sweep", act)
 
-    def sweep(self) -> dict[Thing, str | None]:
-        """A look, and what was leaked at the look before, too, is deleted: each with None, or with why it
-        could not be. Raises what the cloud and the database raise, and then deletes nothing."""
+    def sweep(self, is_over: Callable[[], bool] = lambda: False) -> dict[Thing, str | None]:
+        """A look, and what was leaked at the look before, too, is deleted until ``is_over``: each with None,
+        or with why it could not be. Raises what the cloud and the database raise; nothing is deleted then."""
         before = self._seen
         due = sweep.due(before, self.look())
-        return self._delete(due) if due else {}
+        return self._delete(due, is_over) if due else {}
 
     def look(self) -> dict[Thing, float]:
         """What is leaked, in the order to delete it, and since when it is seen. A look that fails is none:
@@ -63,18 +67,25 @@ class Sweeper:
         self._seen = sweep.sighted(before, sweep.leaked(things, self._store.owner, known), self._clock())
         return self._seen
 
-    def _delete(self, due: Collection[Thing]) -> dict[Thing, str | None]:
+    def _delete(self, due: Collection[Thing], is_over: Callable[[], bool]) -> dict[Thing, str | None]:
         cloud = self._sessions.service()
         told: dict[Thing, str | None] = dict.fromkeys(due)
+
+        def delete(thing: Thing) -> None:
+            if is_over():
+                told[thing] = "another engine sweeps now"
+            else:
+                self._delete_one(cloud, thing, told)
+
         for thing in due:
             if thing.kind is not Kind.SECURITY_GROUP:
-                self._delete_one(cloud, thing, told)
+                delete(thing)
         servers = [thing.id for thing in due if thing.kind is Kind.SERVER and not told[thing]]
         with contextlib.suppress(errors.GatewayError):  # its group says so, and the next look
             cloud.wait_deleted(servers)
         for thing in due:
             if thing.kind is Kind.SECURITY_GROUP:
-                self._delete_one(cloud, thing, told)
+                delete(thing)
         return told
 
     def _delete_one(self, cloud: Cloud, thing: Thing, told: dict[Thing, str | None]) -> None:

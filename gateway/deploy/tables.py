@@ -17,6 +17,7 @@ artifacts = sa.Table(
 )
 
 #: ``live`` is the service's name until nothing is left of the deployment: a project has one of each.
+#: ``epoch`` rises each time that an engine takes it (``gateway.deploy.claims``).
 deployments = sa.Table(
     "deployments",
     metadata,
@@ -32,6 +33,7 @@ deployments = sa.Table(
     sa.Column("fault", sa.JSON(none_as_null=True)),
     sa.Column("flow_id", _ID),
     sa.Column("heals", sa.Boolean, nullable=False, index=True),
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
     sa.Index("uq_deployments_live", "project_id", "live", unique=True),

@@ -15,6 +15,7 @@ from gateway import errors
 from gateway.cloud.openstack import Cloud
 from gateway.cloud.sessions import Sessions
 from gateway.deploy import command_check, recipe, ssh, tunnel
+from gateway.deploy.claims import Suspended
 from gateway.deploy.model import Access, Deployment, ExistingServers, Fault, Release, Status, Target, Trust
 from gateway.deploy.recipe import Command
 from gateway.deploy.store import DeploymentStore
@@ -38,7 +39,8 @@ _MASKED_FROM = 4  # shorter secrets would mask half of every log
 
 
 class Work:
-    """One deployment being worked on by one engine; steps of different targets run in different threads."""
+    """One deployment being worked on by one engine, as long as ``is_ours``; steps of different targets run in
+    different threads."""
 
     def __init__(
         self,
@@ -47,10 +49,12 @@ class Work:
         sessions: Sessions,
         registry: Registry,
         deployment: Deployment,
+        is_ours: Callable[[], bool] = lambda: True,
     ):
         self.conf = conf
         self.store = store
-        self.registry = registry
+        self._registry = registry
+        self._is_ours = is_ours
         self.deployment = deployment
         self.release = deployment.release
         self.before = deployment.before
@@ -75,7 +79,18 @@ class Work:
 
     @property
     def cloud(self) -> Cloud:
+        self._check()
         return self._sessions.trust(self.deployment.trust_id)
+
+    @property
+    def registry(self) -> Registry:
+        self._check()
+        return self._registry
+
+    def _check(self) -> None:
+        """Before anything is done: raises Suspended once it is another engine's to do."""
+        if not self._is_ours():
+            raise Suspended(f"deployment {self.id} is not this engine's any more")
 
     @property
     def boots(self) -> bool:
@@ -119,7 +134,8 @@ class Work:
 
     def proceed(self) -> None:
         """Called between the pieces of every wait; raises Conflict once the deployment is being deleted, or
-        taken back, be it on request or because another of its targets has failed."""
+        taken back, be it on request or because another of its targets has failed; and Suspended."""
+        self._check()
         if getattr(self._this_thread, "goes_back", False):
             return
         with self._lock:
@@ -179,6 +195,7 @@ class Work:
 
     def connection(self, number: int) -> ssh.Connection:
         """The target's one connection, made anew when it broke or the engine was restarted."""
+        self._check()
         connection = self._connections.get(number)
         if connection is None or not connection.is_open():
             connection = self._connections[number] = self._connected(number)

@@ -64,6 +64,22 @@ def test_a_trust_is_leaked_that_no_deployment_has(kind, owner, trusts, is_leaked
     assert sweep.leaked([one], OURS, Known({"d-1"}, trusts)) == ([one] if is_leaked else [])
 
 
+@pytest.mark.parametrize(
+    ("one", "is_leaked"),
+    [
+        (thing(), False),
+        (thing(id="s-2"), True),
+        (thing(Kind.FLOATING_IP, "f-1"), False),
+        (thing(Kind.FLOATING_IP, "f-2"), True),
+        (thing(Kind.SECURITY_GROUP, "g-2"), False),
+        (thing(id="s-2", deployment="d-2"), False),  # something is under way with it
+    ],
+)
+def test_of_a_deployment_that_runs_what_it_does_not_use_is_leaked(one, is_leaked):
+    known = Known({"d-1", "d-2"}, (), {"d-1": {"s-1", "name of f-1", None}})
+    assert sweep.leaked([one], OURS, known) == ([one] if is_leaked else [])
+
+
 def test_kept_credentials_are_the_gateways_own():
     kept = Thing(Kind.APPLICATION_CREDENTIAL, "c-1", "user-1", "", OURS, "")
     assert sweep.kept([Grant("c-1", "user-1")], OURS) == [kept]
