@@ -117,3 +117,10 @@ def step_ended_with(context, code, text):
     assert context.ended.returncode == code, f"{context.ended.returncode}: {said}"
     assert len(said) == 1, said
     assert text in said[0], said
+
+
+@when("another gatewayd starts with its configuration and the role {role:w}")
+def step_another(context, role):
+    context.ran = subprocess.run(
+        [*context.gateway.command, "--role", role], capture_output=True, text=True, timeout=120
+    )

@@ -62,6 +62,7 @@ class Jobboard:
     def take(self, unfinished: Collection[str], wanted: Collection[str], most: int) -> Iterator[Claim]:
         """Claims up to ``most`` of those that are ``wanted``, and has the others of those that are
         ``unfinished`` on the board, and nothing else. Nothing while the board cannot be reached."""
+        self._seen.intersection_update(unfinished)
         missing = any(id not in self._seen and self._posts(id) for id in unfinished)
         if not (missing or (wanted and most)) or _now() - self._looked_at < _LOOK_INTERVAL:
             return
