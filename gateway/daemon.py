@@ -28,7 +28,7 @@ from gateway.broker.roll import Roll
 from gateway.broker.store import BrokerStore
 from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
-from gateway.db import Database, schema
+from gateway.db import Database, locks, schema
 from gateway.deploy import bound
 from gateway.deploy.command_check import Commands
 from gateway.deploy.engine import Engine
@@ -52,6 +52,7 @@ from gateway.registry.webhooks import Webhooks
 
 LOG = log.getLogger(__name__)
 
+_FREED_WITHIN = 10.0  # seconds, for an engine that is ending
 _LEAVING = 2.0  # seconds for what goes on beside a role, each, to see that it has to end
 
 
@@ -134,6 +135,13 @@ class EngineRole(UntilStopped):
     name = "engine"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
+        if self._conf.coordination.backend_url:
+            self._work(built, stop)
+            return
+        with locks.held(Database(self._conf).engine, self.name, float("inf"), stop):
+            self._work(built, stop)
+
+    def _work(self, built: api.Parts, stop: threading.Event) -> None:
         sweeper = Sweeper(self._conf, built.deployments, built.sessions)
         healer = Healer(self._conf, built.deployments, built.sessions, built.registry)
         rotator = Rotator(self._conf, built.broker, built.deployments)
@@ -251,6 +259,17 @@ def _sites(conf: cfg.ConfigOpts) -> list[serving.Site]:
     return sites
 
 
+def _check_alone(database: Database) -> None:
+    """Raises Conflict where an engine works on this database, on whatever host; one that ends gets time."""
+    with locks.held(database.engine, EngineRole.name, _FREED_WITHIN) as taken:
+        if not taken:
+            raise errors.Conflict(
+                "gateway.coordination.taken",
+                "another gatewayd has the role engine of this database, and there is one without "
+                "[coordination] backend_url: etcd or Redis, by which any number of them work together.",
+            )
+
+
 #: Why a gatewayd does not start.
 _REFUSED = (
     cfg.Error,
@@ -267,11 +286,14 @@ def main() -> int:
         conf = configured(sys.argv[1:])
         roles = conf.role or options.ROLES
         pathlib.Path(conf.state_path).mkdir(mode=0o750, parents=True, exist_ok=True)
-        schema.upgrade(Database(conf))
+        database = Database(conf)
+        schema.upgrade(database)
         trusted_keys.load(conf)  # a file that is not there is told before anything starts
         vault.opened(conf)  # that its keys can be used is better said once, here, than by every process
         single = {"engine", "monitor"} & set(roles)
         taken = [coordination.only_one(conf, role) for role in single]  # noqa: F841 (held)
+        if "engine" in roles and not conf.coordination.backend_url:
+            _check_alone(database)
         manager = cotyledon.ServiceManager()
         # SIGHUP: the files are read again, and every process drains and starts anew with what they say
         oslo_config_glue.setup(manager, conf)

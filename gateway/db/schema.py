@@ -9,10 +9,13 @@ import alembic.runtime.migration
 import alembic.script
 import sqlalchemy as sa
 
-from gateway.db import Database
+from gateway import errors
+from gateway.db import Database, locks
 
 #: Alembic's usual one is TaskFlow's, which keeps its tables in the same database.
 VERSION_TABLE = "gateway_version"
+
+_PATIENCE = 300.0  # seconds
 
 
 def _config() -> alembic.config.Config:
@@ -34,26 +37,14 @@ def current(database: Database) -> str | None:
         return context.get_current_revision()
 
 
-#: By which whoever changes the schema keeps the other hosts waiting, and ends that.
-_LOCKS = {
-    "postgresql": ("SELECT pg_advisory_lock(714025)", "SELECT pg_advisory_unlock(714025)"),
-    "mysql": ("SELECT GET_LOCK('gateway-schema', 50)", "SELECT RELEASE_LOCK('gateway-schema')"),
-}
-
-
 @contextlib.contextmanager
 def alone(engine: sa.Engine) -> Iterator[None]:
-    """While no one else, on whatever host, is in here; SQLite sees to that by itself."""
-    lock, unlock = _LOCKS.get(engine.dialect.name, (None, None))
-    if lock is None:
+    """While no one else, on whatever host, changes the schema. Raises Conflict when that takes too long."""
+    with locks.held(engine, "schema", _PATIENCE) as taken:
+        if not taken:
+            said = "another gatewayd changes the database's schema, and does not end"
+            raise errors.Conflict("gateway.database.schema", said)
         yield
-        return
-    with engine.connect() as connection:
-        connection.execute(sa.text(lock))
-        try:
-            yield
-        finally:
-            connection.execute(sa.text(unlock))
 
 
 def upgrade(database: Database) -> None:
