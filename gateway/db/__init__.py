@@ -116,7 +116,7 @@ class Database:
         self._observer: sa.PoolProxiedConnection | None = None
         if self.engine.dialect.name == "sqlite":
             self._turn = threading.Lock()
-        _end_idle_transactions(self.engine)
+        end_idle_transactions(self.engine)
 
     def version(self) -> int | None:
         """Another number once anyone, in whatever process, has committed anything. Costs microseconds. None
@@ -218,7 +218,7 @@ class _Piece:
 _IDLE = 5  # seconds
 
 
-def _end_idle_transactions(engine: sa.Engine) -> None:
+def end_idle_transactions(engine: sa.Engine) -> None:
     """A process that stands still, or is cut off, in the midst of a transaction keeps what it has locked from
     all others, on whatever host: the server ends its session then."""
     statement = {

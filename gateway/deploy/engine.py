@@ -20,7 +20,7 @@ from taskflow.types import failure
 
 from gateway import errors, periodic
 from gateway.cloud.sessions import Sessions
-from gateway.db import AWAY, schema, url
+from gateway.db import AWAY, end_idle_transactions, schema, url
 from gateway.deploy import flow, plan, rollout, steps, undeploy
 from gateway.deploy.claims import Claim, Suspended
 from gateway.deploy.jobboard import Jobboard
@@ -64,6 +64,7 @@ class Engine:
         self._sessions = sessions
         self._registry = registry
         self._backend = backends.fetch({"connection": url(conf)})
+        end_idle_transactions(self._backend.engine)
         self._claims = board or Working(conf, store)
         self._running: dict[str, concurrent.futures.Future] = {}
         self._flows: dict[str, taskflow.engines.base.Engine] = {}
