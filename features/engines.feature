@@ -6,5 +6,5 @@ Feature: Several engines
     Given a gateway of the scenario's own
     When another gatewayd starts with its configuration and the role engine
     Then it exits with 1
-    And its error is one line that says "has the role engine of this database"
+    And its error ends with one line that says "has the role engine of this database"
     And the daemon still runs

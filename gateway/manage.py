@@ -23,7 +23,6 @@ from gateway.api.expose import isoformat
 from gateway.cloud.credentials import Credentials
 from gateway.cloud.sessions import Sessions
 from gateway.db import Database, schema
-from gateway.deploy import jobboard
 from gateway.deploy.model import UNFINISHED, Deployment, Status
 from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweep import Thing
@@ -114,6 +113,8 @@ class Sweep(_List):
 def _worked_on(conf: cfg.ConfigOpts, store: DeploymentStore) -> set[str]:
     """The deployments that an engine has in hand right now. Raises Unavailable."""
     if conf.coordination.backend_url:
+        from gateway.deploy import jobboard  # TaskFlow, whose import takes long and prints warnings
+
         return jobboard.worked_on(conf)
     return Working(conf, store).worked_on()
 
