@@ -135,11 +135,11 @@ def engine(parts):
         yield
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(30)
         assert not thread.is_alive()
 
 
-def until(look, seconds=15):
+def until(look, seconds=60):
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline
