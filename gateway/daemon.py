@@ -147,7 +147,7 @@ class EngineRole(UntilStopped):
         rotator = Rotator(self._conf, built.broker, built.deployments)
         roll, drivers = Roll(self._conf, built.registry), {"server": OnServers(built.deployments)}
         broker = Broker(self._conf, built.broker, roll, drivers)
-        together = coordination.Coordination(self._conf, "engine")
+        together = coordination.Coordination(self._conf, "engine", built.registry.is_up)
         together.start()
         beside = [
             threading.Thread(target=together.alone, args=(type(each).__name__, each.run, stop), daemon=True)
