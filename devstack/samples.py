@@ -24,6 +24,7 @@ _LIBRARIES = (
     "oslo.middleware.healthcheck",
     "oslo.middleware.http_proxy_to_wsgi",
     "oslo.policy",
+    "oslo.reports",
 )
 
 

@@ -26,8 +26,8 @@ from behave.model import Status
 from harness import barbican, clouds, container, databases, names
 from harness.clearing import Clearing, empty_registry
 from harness.client import Client
-from harness.gatewayd import Gatewayd
-from harness.running import NODE_MODULES
+from harness.gatewayd import Gatewayd, free_port
+from harness.running import NODE_MODULES, promtool
 from harness.servers import SharedServers
 from parse import with_pattern
 
@@ -62,7 +62,7 @@ def before_all(context):
     context.called = set()
     context.left_out = []
     context.went_wrong = []
-    context.gateway = Gatewayd(context.folder / "gatewayd")
+    context.gateway = Gatewayd(context.folder / "gatewayd", {"metrics": {"port": free_port()}})
     context.client = Client(context.gateway.url, context.called)
     context.bystander = Client(context.gateway.url, set())  # whose calls are none of a scenario's
     context.names = names.of_the_cloud(context.config.userdata)
@@ -95,6 +95,8 @@ def _lacking(tags: set[str]) -> str | None:
         return "apt-get install etcd-server"
     if "container" in tags and not container.installed:
         return "apt-get install buildah podman crun catatonit debootstrap etcd-server, and root"
+    if "promtool" in tags and not promtool():
+        return "Prometheus' promtool, on the path or where devstack/features puts it"
     if "node" in tags and not (shutil.which("node") and (NODE_MODULES / "consul").is_dir()):
         return "node, and npm's consul where devstack/features puts it"
     return None

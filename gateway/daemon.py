@@ -1,6 +1,7 @@
 """gatewayd: builds the parts and runs the roles, each in processes of its own under cotyledon."""
 
 import contextlib
+import logging
 import pathlib
 import socket
 import sys
@@ -15,9 +16,10 @@ from oslo_config import cfg
 from oslo_log import log
 
 from gateway import conf as options
-from gateway import coordination, errors, serving, vault
+from gateway import coordination, errors, exporter, serving, vault, worker
 from gateway.api import app as api
 from gateway.api import changes, consul, standalone
+from gateway.api.audit import Audit
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.api.waiting import Waiting
@@ -54,11 +56,13 @@ LOG = log.getLogger(__name__)
 
 _FREED_WITHIN = 10.0  # seconds, for an engine that is ending
 _LEAVING = 2.0  # seconds for what goes on beside a role, each, to see that it has to end
+_FAREWELL = 2.0  # seconds for the audit events that wait when a process ends
 
 
 def configured(argv: Sequence[str], config_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
     conf = options.load(argv, config_files)
     log.setup(conf, "gateway")
+    logging.captureWarnings(True)  # Python's own, which would stand in the log as they are
     return conf
 
 
@@ -70,12 +74,14 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
     artifacts = pathlib.Path(conf.state_path) / "artifacts"
     return api.Parts(
         conf=conf,
+        database=database,
         sessions=Sessions(conf, Credentials(database, opened)),
         deployments=DeploymentStore(database, opened, artifacts, broker.hold),
         registry=Registry(conf, RegistryStore(database), Signer(conf, opened, database)),
         subscriptions=SubscriptionStore(database, opened),
         broker=broker,
         waiting=Waiting(conf),
+        audit=Audit(conf),
     )
 
 
@@ -106,6 +112,8 @@ class Api(cotyledon.Service):
             server.stop()
         for server in self._servers:
             server.drained.wait()
+        if self._parts is not None:
+            self._parts.audit.close(_FAREWELL)
 
 
 class UntilStopped(cotyledon.Service):
@@ -229,6 +237,23 @@ class RpcRole(UntilStopped):
             yield rpc.Listener(conf, servicer, serving.place(own.host, own.rpc_port))
 
 
+class MetricsRole(cotyledon.Service):
+    """Shows Prometheus what all processes of this gatewayd count."""
+
+    name = "metrics"
+
+    def __init__(self, worker_id: int, conf: cfg.ConfigOpts):
+        super().__init__(worker_id)
+        self._conf = conf
+        self._close = lambda: None
+
+    def run(self) -> None:
+        self._close = exporter.serve(self._conf)
+
+    def terminate(self) -> None:
+        self._close()
+
+
 class DnsRole(UntilStopped):
     """Serves the registry as a DNS zone; a part of the role rpc."""
 
@@ -297,6 +322,10 @@ def main() -> int:
         manager = cotyledon.ServiceManager()
         # SIGHUP: the files are read again, and every process drains and starts anew with what they say
         oslo_config_glue.setup(manager, conf)
+        worker.setup(manager, conf)
+        if conf.metrics.port:
+            serving.check_free(conf.metrics.host, conf.metrics.port)
+            manager.add(MetricsRole, 1, (conf,))
         if "api" in roles:
             manager.add(Api, conf.api.workers, (conf, _sites(conf)))
         if "engine" in roles:

@@ -24,6 +24,7 @@ extensions = [
     "endpoints",
     "commands",
     "modules",
+    "counted",
 ]
 
 openstackdocs_auto_name = False

@@ -87,6 +87,16 @@ class Gatewayd:
         self._sections["database"] = {"connection": self.database}
 
     @property
+    def metrics_url(self) -> str:
+        """Of one that was given a port for them."""
+        return f"http://127.0.0.1:{self._sections['metrics']['port']}"
+
+    @property
+    def password(self) -> str:
+        """Of its service user."""
+        return self._sections["keystone_authtoken"]["password"]
+
+    @property
     def command(self) -> list[str | pathlib.Path]:
         return [*self._program, "--config-file", self._config]
 

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,13 @@ import time
 from harness import clouds
 
 GATEWAY = pathlib.Path(sys.executable).parent / "gateway"
-NODE_MODULES = pathlib.Path(__file__).parents[2] / ".state/node/node_modules"  # as devstack/features has it
+_STATE = pathlib.Path(__file__).parents[2] / ".state"  # where devstack/features puts things
+NODE_MODULES = _STATE / "node/node_modules"
+
+
+def promtool() -> str | None:
+    """Where it is."""
+    return shutil.which("promtool", path=f"{os.environ['PATH']}:{_STATE}")
 
 
 def environment(context) -> dict[str, str]:

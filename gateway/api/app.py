@@ -12,11 +12,13 @@ from oslo_config import cfg
 
 from gateway.api import middleware, osb
 from gateway.api.artifacts import Artifacts
+from gateway.api.audit import Audit, audited
 from gateway.api.deployments import Deployments
 from gateway.api.docs import Docs, OpenApi
 from gateway.api.expose import ErrorHook
 from gateway.api.fastpath import FastPath
 from gateway.api.flavors import Flavors
+from gateway.api.health import Health
 from gateway.api.images import Images
 from gateway.api.launch_options import LaunchOptions
 from gateway.api.networks import Networks
@@ -29,6 +31,7 @@ from gateway.api.services import Services
 from gateway.api.waiting import Waiting
 from gateway.broker.store import BrokerStore
 from gateway.cloud.sessions import Sessions
+from gateway.db import Database
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.registry import Registry
 from gateway.registry.subscriptions import SubscriptionStore
@@ -39,12 +42,14 @@ class Parts:
     """What the controllers work with; built by ``gateway.daemon.parts``."""
 
     conf: cfg.ConfigOpts
+    database: Database
     sessions: Sessions
     deployments: DeploymentStore
     registry: Registry
     subscriptions: SubscriptionStore
     broker: BrokerStore
     waiting: Waiting
+    audit: Audit
 
 
 class _Request(pecan.Request):
@@ -91,9 +96,9 @@ def application(parts: Parts):
             "docs": Docs(),
         }
     )
-    root = Root(v1, RegistryRoot(parts))
+    root = Root(v1, RegistryRoot(parts), Health(parts))
     app = routed(root, middleware.STACK, parts.conf)
-    app = osb.mounted(app, osb.application(parts, patience))
+    app = audited(osb.mounted(app, osb.application(parts, patience)), parts.audit)
     return FastPath(app, parts.conf, parts.registry) if parts.conf.api.fast_path else app
 
 

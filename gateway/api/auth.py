@@ -53,6 +53,8 @@ class Caller:
         self._clock = clock
         self._judged: dict[str, tuple[bool, float]] = {}  # by rule, and until when
         self.project_id: str | None = self._seen.project_id
+        self.user_id: str | None = self._seen.user_id
+        self.user_name: str | None = self._seen.user_name
         self.expires_at: float = self._token.auth_ref.expires.timestamp()
 
     def may(self, rule: str) -> bool:

@@ -24,7 +24,7 @@ import time
 import pecan
 import webob
 
-from gateway import errors
+from gateway import errors, metrics
 from gateway.api import waiting
 from gateway.api.expose import expose, isoformat, wants_events
 from gateway.api.service import SERVICE, service
@@ -88,16 +88,21 @@ class Changes:
         while not (page := self._feed.after(interest, after, limit)).changes and not place.over:
             if not (yield None):
                 yield b" "  # white space before the JSON
+        _count(page)
         yield self._body(page)
 
     def _events(self, interest: Interest, after: int, limit: int, place: waiting.Place) -> waiting.Chunks:
         yield waiting.RETRY
+        waited = False  # what came before the request is nobody's lag
         while not place.over:
             page = self._feed.after(interest, after, limit)
             after = page.index
+            if waited:
+                _count(page)
             for entry, instance in page.changes:
                 yield waiting.event(entry.index, entry.change, self._text(entry, instance))
-            if not page.changes and not (yield None):
+            waited = not page.changes
+            if waited and not (yield None):
                 yield f"id: {after}\n\n".encode()  # of no event, but where to go on from
 
     def _body(self, page: Page) -> bytes:
@@ -113,6 +118,12 @@ class Changes:
                 self._texts.clear()
             text = self._texts[key] = json.dumps(view(entry, instance))
         return text
+
+
+def _count(page: Page) -> None:
+    """Of those that were waited for."""
+    if page.changes:
+        metrics.CHANGE_LAG.observe(max(0.0, time.time() - page.changes[0][0].at), "waiters")
 
 
 def view(entry: Entry, instance: Instance | None) -> dict:

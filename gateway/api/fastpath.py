@@ -12,14 +12,14 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log
 
-from gateway import errors
-from gateway.api import auth
+from gateway import errors, metrics
+from gateway.api import auth, routes
 from gateway.api.service import service
 from gateway.api.tokens import Known
 from gateway.registry.model import Instance, split_name
@@ -32,6 +32,8 @@ _TYPES = _PREFIX + "types/"
 _RULE = "gateway:registry:get"
 _MOST_BODIES = 200_000
 _LOG_EVERY = 1.0  # seconds
+_NONE = (0, 0.0, 0.0)
+_QUICK = metrics.QUICK
 
 #: What a request may bring that asks for more than a plain answer.
 _UNUSUAL = ("HTTP_ORIGIN", "HTTP_X_SERVICE_TOKEN", "CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
@@ -152,14 +154,17 @@ class _Log:
     cost more than the answer."""
 
     def __init__(self):
-        self._counts: dict[str, tuple[int, float]] = {}
+        self._counts: dict[str, tuple[int, float, float]] = {}  # by path: how many, seconds, at most
+        self._slow: dict[str, list[float]] = {}
         self._lock = threading.Lock()
         self._writing: threading.Thread | None = None
 
     def note(self, path: str, seconds: float) -> None:
         with self._lock:
-            count, longest = self._counts.get(path, (0, 0.0))
-            self._counts[path] = count + 1, max(longest, seconds)
+            count, total, longest = self._counts.get(path, _NONE)
+            self._counts[path] = count + 1, total + seconds, seconds if seconds > longest else longest
+            if seconds > _QUICK:
+                self._slow.setdefault(path, []).append(seconds)
             if self._writing is None:
                 self._writing = threading.Thread(target=self._write, name="fastpath-log", daemon=True)
                 self._writing.start()
@@ -169,5 +174,15 @@ class _Log:
             time.sleep(_LOG_EVERY)
             with self._lock:
                 counts, self._counts = self._counts, {}
-            for path, (count, longest) in counts.items():
+                slow, self._slow = self._slow, {}
+            for path, (count, total, longest) in counts.items():
                 LOG.info('"GET %s" status: 200 answers: %d time: %.6f at most', path, count, longest)
+                _count(path, count, total, slow.get(path, ()))
+
+
+def _count(path: str, count: int, total: float, slow: Sequence[float]) -> None:
+    labels = "GET", routes.route(path).template
+    metrics.HTTP_REQUESTS.inc(*labels, "200", by=count)
+    metrics.HTTP_SECONDS.observe_many(count - len(slow), total - sum(slow), *labels)
+    for seconds in slow:
+        metrics.HTTP_SECONDS.observe(seconds, *labels)

@@ -15,11 +15,14 @@ from oslo_log import log
 from oslo_middleware import cors, http_proxy_to_wsgi, request_id, sizelimit
 from oslo_middleware import healthcheck as oslo_healthcheck
 
-from gateway import errors
-from gateway.api import auth, policies
+from gateway import errors, metrics
+from gateway.api import auth, policies, routes
 from gateway.api.expose import error_response
+from gateway.api.health import FOUND
 
 LOG = log.getLogger(__name__)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Wrap = Callable[[Callable, cfg.ConfigOpts], Callable]
 
@@ -78,6 +81,14 @@ def token(app: Callable, conf: cfg.ConfigOpts) -> Callable:
     return serve
 
 
+def _found(health: oslo_healthcheck.Healthcheck, environ: dict) -> tuple[bool, list[str]]:
+    asked = environ | {"REQUEST_METHOD": "GET", "HTTP_ACCEPT": "application/json"}
+    answer = webob.Request(asked).get_response(health)
+    told = answer.json["reasons"]  # objects, where [healthcheck] detailed is set
+    reasons = [each["reason"] if isinstance(each, dict) else each for each in told]
+    return answer.status_int == 200, reasons
+
+
 def healthcheck(app: Callable, conf: cfg.ConfigOpts) -> Callable:
     health = oslo_healthcheck.Healthcheck(None, conf)
 
@@ -86,7 +97,10 @@ def healthcheck(app: Callable, conf: cfg.ConfigOpts) -> Callable:
             return app(environ, start_response)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             raise webob.exc.HTTPMethodNotAllowed(headers={"Allow": "GET, HEAD"})
-        return health(environ, start_response)
+        if not environ.get("QUERY_STRING"):
+            return health(environ, start_response)
+        environ[FOUND] = _found(health, environ)
+        return app(environ, start_response)
 
     return serve
 
@@ -104,7 +118,7 @@ def json_errors(app: Callable, conf: cfg.ConfigOpts) -> Callable:
 
 
 def access_log(app: Callable, conf: cfg.ConfigOpts) -> Callable:
-    """A line for each answer; the request id is in every line that is logged meanwhile."""
+    """A line for each answer, and the metrics; the request id is in every line that is logged meanwhile."""
 
     def serve(environ, start_response):
         oslo_context.RequestContext(request_id=environ["openstack.request_id"])
@@ -117,16 +131,25 @@ def access_log(app: Callable, conf: cfg.ConfigOpts) -> Callable:
         try:
             return app(environ, start)
         finally:
+            seconds, status = time.monotonic() - began, seen[0] if seen else "-"
             LOG.info(
                 '%s "%s %s" status: %s time: %.4f',
                 environ.get("REMOTE_ADDR", "-"),
                 environ["REQUEST_METHOD"],
                 _url(environ),
-                seen[0] if seen else "-",
-                time.monotonic() - began,
+                status,
+                seconds,
             )
+            _count(environ, status, seconds)
 
     return serve
+
+
+def _count(environ: dict, status: str, seconds: float) -> None:
+    method = environ["REQUEST_METHOD"]
+    labels = method if method in _METHODS else routes.OTHER, routes.route(environ["PATH_INFO"]).template
+    metrics.HTTP_REQUESTS.inc(*labels, status)
+    metrics.HTTP_SECONDS.observe(seconds, *labels)
 
 
 def _url(environ: dict) -> str:

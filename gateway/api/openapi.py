@@ -49,8 +49,8 @@ _HEADERS = {
     "Retry-After": "Seconds after which to try again.",
     "WWW-Authenticate": "Where tokens are had.",
 }
-#: Answered by oslo.middleware, before there is any controller.
-_HEALTHCHECK = Description(policy=None, answers={200: {"type": "string"}}, gives=("text/plain",))
+#: Without ``?detailed`` answered by oslo.middleware, before there is any controller.
+_PLAIN = ("/healthcheck", {"text/plain": {"schema": {"type": "string"}}})
 
 
 class Row(NamedTuple):
@@ -71,7 +71,7 @@ def document(urls: root.Root) -> dict[str, Any]:
     paths: dict[str, dict] = {}
     tags: dict[str, dict] = {}
     for row in rows():
-        endpoint = None if row.path == "/healthcheck" else _endpoint(urls, row)
+        endpoint = _endpoint(urls, row)
         tag = _tag(endpoint)
         tags[tag["name"]] = tag
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, endpoint, tag["name"])
@@ -118,9 +118,7 @@ def _endpoint(urls: root.Root, row: Row) -> Callable:
     return node._route(segments, webob.Request.blank(row.path, method=row.method))[0]
 
 
-def _tag(endpoint: Callable | None) -> dict[str, str]:
-    if endpoint is None:
-        return {"name": "versions", "description": root.V1.__doc__}
+def _tag(endpoint: Callable) -> dict[str, str]:
     kind = type(endpoint.__self__)
     if kind.__module__ == root.__name__:
         return {"name": "versions", "description": root.V1.__doc__}
@@ -128,9 +126,9 @@ def _tag(endpoint: Callable | None) -> dict[str, str]:
     return {"name": module.__name__.rpartition(".")[2].replace("_", "-"), "description": module.__doc__}
 
 
-def _operation(row: Row, endpoint: Callable | None, tag: str) -> dict[str, Any]:
-    description = endpoint.description if endpoint else _HEALTHCHECK
-    name = f"{type(endpoint.__self__).__name__}-{endpoint.__name__}" if endpoint else "healthcheck"
+def _operation(row: Row, endpoint: Callable, tag: str) -> dict[str, Any]:
+    description = endpoint.description
+    name = f"{type(endpoint.__self__).__name__}-{endpoint.__name__}"
     made = {
         "operationId": name.lower().replace("_", "-"),
         "tags": [tag],
@@ -145,8 +143,8 @@ def _operation(row: Row, endpoint: Callable | None, tag: str) -> dict[str, Any]:
     return made
 
 
-def _text(endpoint: Callable | None, description: Description) -> str:
-    parts = [inspect.getdoc(endpoint)] if endpoint and endpoint.__doc__ else []
+def _text(endpoint: Callable, description: Description) -> str:
+    parts = [inspect.getdoc(endpoint)] if endpoint.__doc__ else []
     for rule in policies.list_rules():
         if rule.name == description.policy:
             parts.append(f"Policy `{rule.name}` ({rule.description}): `{rule.check_str}`, unless changed.")
@@ -194,6 +192,9 @@ def published(schema: Any) -> Any:
 def _responses(row: Row, description: Description) -> dict[str, Any]:
     made = {str(status): _answer(schema, description) for status, schema in description.answers.items()}
     kinds: dict[int, list[str]] = {}
+    if row.path == _PLAIN[0]:
+        for answer in made.values():
+            answer["content"].update(_PLAIN[1])
     for kind in _raised(row, description):
         kinds.setdefault(STATUS[kind], []).append(kind.title)
     for status, titles in sorted(kinds.items()):
@@ -202,8 +203,6 @@ def _responses(row: Row, description: Description) -> dict[str, Any]:
 
 
 def _raised(row: Row, description: Description) -> list[type[errors.GatewayError]]:
-    if description is _HEALTHCHECK:
-        return []
     kinds = [errors.Invalid, *description.raises]
     if description.policy:
         kinds += [errors.Unauthorized, errors.Forbidden, errors.Unavailable]

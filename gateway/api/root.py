@@ -8,7 +8,7 @@ GET      /v1                                              version 1 and its reso
 GET      /v1/openapi.json                                 all of this as OpenAPI, no token
 GET      /v1/docs                                         the same for people, no token
 GET      /v1/docs/{file}                                  what that page is made of, no token
-GET      /healthcheck                                     200 OK, no token
+GET      /healthcheck                                     200 OK, no token; ?detailed says more
 GET      /v1/flavors                                      flavors
 GET      /v1/flavors/{flavor}                             one, by id or name
 GET      /v1/images                                       images
@@ -94,8 +94,9 @@ _VERSION = shape(id=str, status=str, links=many(shape(rel=str, href=str)))
 class Root:
     """Pecan's root. The controllers of the capabilities are handed in by ``gateway.api.app``."""
 
-    def __init__(self, v1: "V1", registry):
+    def __init__(self, v1: "V1", registry, healthcheck):
         self.v1 = v1
+        self.healthcheck = healthcheck
         self.registry = registry
 
     @expose(policy=None, answer=shape(versions=many(_VERSION)))

@@ -9,6 +9,7 @@ from oslo_middleware import request_id
 
 from gateway.api import auth, middleware
 from gateway.api.app import Parts, routed
+from gateway.api.audit import audited
 from gateway.api.registry import Registry as RegistryRoot
 from gateway.registry.standalone import Networks, Standalone
 
@@ -52,4 +53,4 @@ STACK = (
 def application(parts: Parts):
     """The whole pipeline as one WSGI callable."""
     own = dataclasses.replace(parts, registry=Standalone(parts.conf, parts.registry))
-    return routed(_Root(RegistryRoot(own)), STACK, parts.conf)
+    return audited(routed(_Root(RegistryRoot(own)), STACK, parts.conf), parts.audit)

@@ -21,7 +21,7 @@ import fasteners
 from oslo_config import cfg
 from oslo_log import log
 
-from gateway import errors, periodic
+from gateway import errors, metrics, periodic
 from gateway.broker.model import Binding, Fault, Pending, Plan, Provider, Service, Status
 from gateway.broker.providers import TYPES, Driver
 from gateway.broker.providers.login import Login
@@ -50,9 +50,9 @@ class Reach:
         """Raises Invalid for a host that is none or may not be connected to, ProviderError for a name that
         is not known."""
         if provider.type in self._drivers:
-            return self._drivers[provider.type]
+            return _Counted(self._drivers[provider.type], provider.type)
         login = Login(provider, self._address(provider), self._conf.broker.timeout)
-        return TYPES[provider.type].driver(login)
+        return _Counted(TYPES[provider.type].driver(login), provider.type)
 
     def _address(self, provider: Provider) -> str:
         """Resolved anew each time: a name may point elsewhere tomorrow."""
@@ -78,6 +78,16 @@ class Reach:
                 "allowed_networks",
             )
         return str(address)
+
+
+class _Counted:
+    """A driver whose calls are counted."""
+
+    def __init__(self, driver: Driver, type: str):
+        self._driver, self._type = driver, type
+
+    def __getattr__(self, name: str):
+        return metrics.BROKER_OPERATIONS.counting(self._type, name)(getattr(self._driver, name))
 
 
 def bad_host(type: str, why: str) -> errors.Invalid:

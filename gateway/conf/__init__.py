@@ -8,8 +8,9 @@ from oslo_config import cfg
 from oslo_config import types as cfg_types
 from oslo_db import options as db_options
 from oslo_log import log
+from oslo_reports import opts as report_options
 
-from gateway.conf import broker, coordination, deploying, listeners, registry
+from gateway.conf import broker, coordination, deploying, listeners, metrics, registry
 
 ROLES = ("api", "engine", "monitor", "rpc")
 _AUTH = "keystone_authtoken"
@@ -51,6 +52,7 @@ _GROUPS: dict[str, Sequence[cfg.Opt]] = {
     "webhooks": registry.WEBHOOKS,
     "broker": broker.BROKER,
     "coordination": coordination.COORDINATION,
+    "metrics": metrics.METRICS,
     "secrets": deploying.SECRETS,
 }
 
@@ -62,6 +64,7 @@ def register(conf: cfg.ConfigOpts) -> None:
         else:
             conf.register_opts(opts, group)
     log.register_options(conf)
+    report_options.set_defaults(conf)
     # novaclient's debug messages have the user data, and in it the host's private key
     quiet = [
         f"{name}=WARN"

@@ -38,6 +38,11 @@ API = [
         "pipeline, to tokens accepted less than [keystone_authtoken] token_cache_time ago. Such answers are "
         "not logged one by one, but counted once a second.",
     ),
+    cfg.ListOpt(
+        "health_networks",
+        default=["127.0.0.0/8", "::1/128"],
+        help="Networks whose clients may see the details of /healthcheck?detailed.",
+    ),
     cfg.IntOpt("max_body", default=1024 * 1024, min=1024, help="Largest JSON body, bytes."),
     cfg.IntOpt("max_limit", default=1000, min=1, help="Most items in one page of a list, and its default."),
 ]

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import taskflow.engines
 import taskflow.exceptions
@@ -18,7 +18,7 @@ from taskflow.persistence import models as persistence
 from taskflow.persistence.backends import impl_sqlalchemy
 from taskflow.types import failure
 
-from gateway import errors, periodic
+from gateway import errors, metrics, periodic
 from gateway.cloud.sessions import Sessions
 from gateway.db import AWAY, end_idle_transactions, schema, url
 from gateway.deploy import flow, plan, rollout, steps, undeploy
@@ -46,6 +46,11 @@ _STEP_STATES = {
     states.REVERTING: StepState.REVERTING,
     states.REVERTED: StepState.REVERTED,
 }
+_STEP_RESULTS = {states.SUCCESS: "ok", states.FAILURE: "failed", states.REVERTED: "reverted"}
+
+
+#: How runs of flows are counted; all that is neither has failed.
+_RESULTS = {states.SUCCESS: "ok", states.SUSPENDED: "suspended"}
 
 
 class Engine:
@@ -132,7 +137,10 @@ class Engine:
 
     def _advance(self, work: Work, deployment: Deployment) -> None:
         if deployment.status in (Status.PENDING, Status.RUNNING):
-            outcome = self._run_flow(work, deployment)
+            flow = "update" if work.before else "create"
+            with metrics.FLOW_SECONDS.timing(flow):
+                outcome = self._run_flow(work, deployment)
+            metrics.FLOWS.inc(flow, _RESULTS.get(outcome, "failed"))
             if outcome == states.SUSPENDED:
                 return
             if outcome != states.SUCCESS and work.store.move(work.id, Status.REVERTING, [Status.RUNNING]):
@@ -141,16 +149,20 @@ class Engine:
                 work.store.move(work.id, Status.FINISHING, [Status.RUNNING])
         match work.store.status(work.id):
             case Status.FINISHING:
-                self._finish(work)
+                with _counted("finish"):
+                    self._finish(work)
             case Status.REVERTING if work.before:
-                self._restore(work)
+                with _counted("restore"):
+                    self._restore(work)
             case Status.REVERTING:
-                self._remove(work)
-                work.store.close_steps(work.id)
-                work.store.fail(work.id)
+                with _counted("remove"):
+                    self._remove(work)
+                    work.store.close_steps(work.id)
+                    work.store.fail(work.id)
             case Status.DELETING:
-                self._remove(work)
-                work.store.remove(work.id)
+                with _counted("delete"):
+                    self._remove(work)
+                    work.store.remove(work.id)
 
     def _finish(self, work: Work) -> None:
         """Every instance of the release passes, and there is no way back: those that are no longer wanted
@@ -242,9 +254,11 @@ class _Progress:
     def __init__(self, work: Work):
         self._work = work
         self._failed: set[str] = set()
+        self._began: dict[str, float] = {}
 
     def on_step(self, state: str, details: dict) -> None:
         name, number = steps.split_task_name(details["task_name"])
+        self._count(state, name, details["task_name"])
         if state not in _STEP_STATES or details["task_name"] in self._failed:
             return  # a step that failed is reverted, too, but people look for the one that failed
         values: dict = {"state": _STEP_STATES[state]}
@@ -264,17 +278,34 @@ class _Progress:
                 self._fail(fault)
         self._work.store.set_step(self._work.id, name, number, **values)
 
+    def _count(self, state: str, name: str, task: str) -> None:
+        """Threads tell of different tasks. A step that another engine began has no duration."""
+        if state == states.RUNNING:
+            self._began[task] = time.monotonic()
+        elif state in _STEP_RESULTS:
+            metrics.STEPS.inc(name, _STEP_RESULTS[state])
+            began = self._began.pop(task, None)
+            if began is not None:
+                metrics.STEP_SECONDS.observe(time.monotonic() - began, name)
+
     def do(self, name: str, number: int, what: Callable[[Work, int], str]) -> None:
         """A step that is done outside of the flow; what it raises goes on."""
         set_step = functools.partial(self._work.store.set_step, self._work.id, name, number)
         set_step(state=StepState.RUNNING, started_at=time.time())
-        detail = what(self._work, number)
+        with metrics.STEPS.counting(name), metrics.STEP_SECONDS.timing(name):
+            detail = what(self._work, number)
         set_step(state=StepState.DONE, finished_at=time.time(), detail=detail)
 
     def _fail(self, fault: Fault) -> None:
         self._work.store.set_fault(self._work.id, fault)
         self._work.store.move(self._work.id, Status.REVERTING, [Status.RUNNING])
         self._work.say(fault.step, fault.target, fault.message)
+
+
+@contextlib.contextmanager
+def _counted(flow: str) -> Iterator[None]:
+    with metrics.FLOWS.counting(flow), metrics.FLOW_SECONDS.timing(flow):
+        yield
 
 
 def _fault(name: str, number: int | None, result: failure.Failure) -> Fault:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import paramiko
 from oslo_config import cfg
 
-from gateway import errors
+from gateway import errors, metrics
 from gateway.deploy.recipe import SEND, Command
 
 #: What servers are offered, best first, and nothing else: elliptic curves before long primes; ciphers that
@@ -115,6 +115,7 @@ class Connection:
             "direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=timeout
         )
 
+    @metrics.SSH_COMMANDS.counting()
     def run(
         self,
         command: Command,
@@ -251,6 +252,7 @@ def _drain(
             return kept
 
 
+@metrics.SSH_CONNECTIONS.counting()
 def connect(login: Login, conf: cfg.ConfigOpts, through: Connection | None = None) -> Connection:
     """One try, ``through`` a jump host if any. Raises HostKeyMismatch, NoCommonAlgorithm, Unauthorized (key
     not accepted), Unavailable (not reachable yet)."""

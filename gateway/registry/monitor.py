@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 import uvloop
 from oslo_config import cfg
 
+from gateway import metrics
 from gateway.coordination import NOTHING, Coordination
 from gateway.registry import brake, checks, guard
 from gateway.registry.checks import tcp
@@ -253,6 +254,9 @@ class _Round:
         except Exception:  # a fault of ours: nothing is said of the instance
             LOG.exception("Could not check %s", instance.name)
             return
+        kind = "tunnel" if instance.check.tunnel else instance.check.kind
+        metrics.CHECKS.inc(kind, "ok" if reading.ok else "failed")
+        metrics.CHECK_SECONDS.observe(reading.latency, kind)
         if reading.ok or not self._was_late(instance, reading):
             self._take(instance, reading)
 

@@ -8,9 +8,11 @@ process ended just after it: then a few are told again, which their ``index`` sh
 import logging
 import socket
 import threading
+import time
 
 from oslo_config import cfg
 
+from gateway import metrics
 from gateway.registry.changes import Feed
 from gateway.registry.subscriptions import SubscriptionStore
 from gateway.registry.webhooks import View
@@ -20,6 +22,19 @@ LOG = logging.getLogger(__name__)
 _SECTION = "oslo_messaging_notifications"
 _LOOK_EVERY = 0.25  # seconds
 _RETRY_AFTER = 5.0  # seconds
+
+
+def is_on(conf: cfg.ConfigOpts) -> bool:
+    """Whether anything is configured."""
+    return _SECTION in conf.list_all_sections()
+
+
+def notifier(conf: cfg.ConfigOpts):
+    """Oslo.messaging's, for one thread."""
+    import oslo_messaging  # large, and needed by few
+
+    transport = oslo_messaging.get_notification_transport(conf)
+    return oslo_messaging.Notifier(transport, publisher_id=f"gateway.{socket.gethostname()}")
 
 
 class Notifications:
@@ -33,25 +48,19 @@ class Notifications:
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop`` is set; returns at once where nothing is configured."""
-        if _SECTION not in self._conf.list_all_sections():
+        if not is_on(self._conf):
             return
-        notifier = self._notifier()
+        bus = notifier(self._conf)
         pause = _LOOK_EVERY
         while not stop.wait(pause):
             try:
-                self._tell(notifier, stop)
+                self._tell(bus, stop)
                 pause = _LOOK_EVERY
             except Exception:
                 LOG.exception("The notifications go on after an error")
                 pause = _RETRY_AFTER
 
-    def _notifier(self):
-        import oslo_messaging  # large, and needed by few
-
-        transport = oslo_messaging.get_notification_transport(self._conf)
-        return oslo_messaging.Notifier(transport, publisher_id=f"gateway.{socket.gethostname()}")
-
-    def _tell(self, notifier, stop: threading.Event) -> None:
+    def _tell(self, bus, stop: threading.Event) -> None:
         """What came since the last time; the first time of all, nothing."""
         last = self._feed.refresh()
         index = self._store.notified()
@@ -64,7 +73,8 @@ class Notifications:
                 if stop.is_set():
                     break
                 payload = {"project_id": entry.key.project_id, **self._view(entry, instance)}
-                notifier.info({"project_id": entry.key.project_id}, f"instance.{entry.change}", payload)
+                bus.info({"project_id": entry.key.project_id}, f"instance.{entry.change}", payload)
+                metrics.CHANGE_LAG.observe(max(0.0, time.time() - entry.at), "notifications")
                 told = entry.index
         finally:
             if told > index:

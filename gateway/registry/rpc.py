@@ -22,7 +22,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from oslo_config import cfg
 
-from gateway import errors
+from gateway import errors, metrics
 from gateway.registry import registry_pb2 as pb
 from gateway.registry.model import Instance, Registration, split_name
 from gateway.registry.registry import Owner, Registry
@@ -70,9 +70,12 @@ def _ending(method: Callable) -> Callable:
     @functools.wraps(method)
     def call(self, request, context):
         try:
-            return method(self, request, context)
+            answer = method(self, request, context)
+            metrics.RPC_CALLS.inc(method.__name__, "OK")
+            return answer
         except errors.GatewayError as error:
             code = _CODES.get(type(error), grpc.StatusCode.INTERNAL)
+            metrics.RPC_CALLS.inc(method.__name__, code.name)
             trailing = [("gateway-code", error.code)]
             if error.retry_after is not None:
                 trailing.append(("retry-after", str(error.retry_after)))
@@ -80,6 +83,7 @@ def _ending(method: Callable) -> Callable:
             context.abort(code, error.message)
         except Exception:
             LOG.exception("Unexpected error in %s", method.__name__)
+            metrics.RPC_CALLS.inc(method.__name__, grpc.StatusCode.INTERNAL.name)
             context.abort(grpc.StatusCode.INTERNAL, _UNEXPECTED)
 
     return call
@@ -99,6 +103,7 @@ class RegistryService:
 
     def Register(self, request, context):
         word, text, index = self._register(request, context)
+        metrics.RPC_CALLS.inc("Register", word)
         LOG.info("Register of %s at %s port %d: %s", request.type, request.host, request.port, word)
         return pb.RegistryResponse(status=word, message=text, service_index=index)
 

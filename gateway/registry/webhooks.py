@@ -24,6 +24,7 @@ import standardwebhooks
 import yarl
 from oslo_config import cfg
 
+from gateway import metrics
 from gateway.registry import guard
 from gateway.registry.changes import Feed
 from gateway.registry.model import Entry, Instance
@@ -119,6 +120,7 @@ class _Round:
         self._tasks: dict[str, asyncio.Task] = {}
         self._pending: set[str] = set()
         self._news = asyncio.Event()  # set once, and then another one
+        self._telling: dict[str, float] = {}  # by subscription: of when the change is
 
     async def run(self, stop: threading.Event) -> None:
         connector = aiohttp.TCPConnector(resolver=_Resolver(self._guard), force_close=True, limit=0)
@@ -139,6 +141,7 @@ class _Round:
         """For changes, for what is to be sent again, and for subscriptions that came and went."""
         await asyncio.to_thread(self._feed.refresh)
         self._pending = await asyncio.to_thread(self._store.pending)
+        metrics.WEBHOOK_BEHIND.set(time.time() - min(self._telling.values(), default=time.time()))
         known = {each.id: each for each in await asyncio.to_thread(self._store.everything)}
         for gone in self._tasks.keys() - known.keys():
             self._tasks.pop(gone).cancel()
@@ -168,7 +171,12 @@ class _Round:
             LOG.warning("Webhook %s: the changes up to %d are no longer kept", subscription.id, index)
         page = await asyncio.to_thread(self._feed.after, interest, index, _AT_ONCE)
         for entry, instance in page.changes:
-            await self._tell(subscription, entry.index, message(entry, self._view(entry, instance)))
+            self._telling[subscription.id] = entry.at
+            try:
+                await self._tell(subscription, entry.index, message(entry, self._view(entry, instance)))
+            finally:
+                del self._telling[subscription.id]
+            metrics.CHANGE_LAG.observe(max(0.0, time.time() - entry.at), "webhooks")
             subscription = dataclasses.replace(subscription, index=entry.index, attempts=0)
         if page.index - subscription.index > _AT_ONCE:  # others' changes, which need not be read again
             await asyncio.to_thread(self._store.told, subscription.id, page.index)
@@ -182,6 +190,7 @@ class _Round:
             if attempts >= self._conf.attempts:
                 delivery = Delivery(id, index, body, State.DEAD, attempts, error, time.time())
                 LOG.warning("Webhook %s: change %d is given up: %s", id, index, error)
+                metrics.WEBHOOK_DELIVERIES.inc("given_up")
                 await asyncio.to_thread(self._store.bury, delivery)
                 return
             await asyncio.to_thread(self._store.failed, id, attempts, error)
@@ -196,6 +205,7 @@ class _Round:
                 delivery = dataclasses.replace(delivery, state=state, attempts=attempts, error=error)
                 await asyncio.to_thread(self._store.rewrite, delivery)
                 if state is State.DEAD:
+                    metrics.WEBHOOK_DELIVERIES.inc("given_up")
                     break
                 await self._pause(attempts)
             else:
@@ -206,7 +216,13 @@ class _Round:
         await asyncio.sleep(pause(attempts, self._conf.retry_interval, self._conf.max_retry_interval, draw))
 
     async def _post(self, subscription: Subscription, index: int, body: str) -> str | None:
-        """None once it is taken, else what went wrong. Nothing is followed, and little is read."""
+        """None once it is taken, else what went wrong."""
+        error = await self._posted(subscription, index, body)
+        metrics.WEBHOOK_DELIVERIES.inc("ok" if error is None else "failed")
+        return error
+
+    async def _posted(self, subscription: Subscription, index: int, body: str) -> str | None:
+        """Nothing is followed, and little is read."""
         url = yarl.URL(subscription.url)
         try:
             self._check_literal(url.host)

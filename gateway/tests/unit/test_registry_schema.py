@@ -5,6 +5,7 @@ from alembic.runtime import migration
 
 import gateway.broker.store
 import gateway.cloud.credentials
+import gateway.db.alive
 import gateway.deploy.store
 import gateway.registry.signing_keys
 import gateway.registry.store
