@@ -13,7 +13,7 @@ from gateway.api import auth
 from gateway.api.audit import Audit, audited
 from gateway.tests import counted, registered
 
-PATIENCE = 30  # seconds
+PATIENCE = 120  # seconds
 
 
 class Caller:

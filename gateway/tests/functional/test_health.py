@@ -11,7 +11,7 @@ from gateway.db import Database, alive, schema
 from gateway.tests import registered
 from gateway.tests.described import answered
 
-PATIENCE = 30  # seconds
+PATIENCE = 120  # seconds
 
 
 @pytest.fixture
