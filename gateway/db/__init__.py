@@ -234,6 +234,8 @@ def end_idle_transactions(engine: sa.Engine) -> None:
             cursor.execute(statement)
         dbapi_connection.commit()
 
+    engine.dispose()  # oslo.db has opened one already
+
 
 def _begin_immediate(connection: sa.Connection) -> None:
     """A writer takes SQLite's lock at BEGIN and waits for it there: a transaction that reads first and writes
