@@ -9,8 +9,9 @@
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
 and said so; so is @barbican without Debian's package barbican-api, @etcd without etcd-server, @container
-without podman and what it needs (devstack/features builds its image before), and @databases without
-mariadb-server, postgresql and redis-server, which are started when the first of such scenarios needs them.
+without podman and what it needs (devstack/features builds its image before), @systemd without
+systemd-nspawn and the machine that devstack/machine makes for it, and @databases without mariadb-server,
+postgresql and redis-server, which are started when the first of such scenarios needs them.
 @servers uses the two servers that all such scenarios share: they are asked for at the very beginning. What
 needs guests is in ``guests/``, the rest never boots any.
 """
@@ -23,7 +24,7 @@ import time
 
 from behave import register_type
 from behave.model import Status
-from harness import barbican, clouds, container, databases, names
+from harness import barbican, clouds, container, databases, machine, names
 from harness.clearing import Clearing, empty_registry
 from harness.client import Client
 from harness.gatewayd import Gatewayd, free_port
@@ -73,6 +74,13 @@ def before_all(context):
         context.shared.ask_for()
 
 
+def before_feature(context, feature):
+    """Where its scenarios share a machine."""
+    if "systemd" in feature.tags and machine.installed():
+        context.machine = machine.Machine(context.folder)
+        context.add_cleanup(context.machine.close)
+
+
 def before_scenario(context, scenario):
     lacking = _lacking(set(scenario.effective_tags))
     if lacking:
@@ -97,6 +105,8 @@ def _lacking(tags: set[str]) -> str | None:
         return "apt-get install buildah podman crun catatonit debootstrap etcd-server, and root"
     if "promtool" in tags and not promtool():
         return "Prometheus' promtool, on the path or where devstack/features puts it"
+    if "systemd" in tags and not machine.installed():
+        return "root, apt-get install debootstrap systemd-container, and the machine of devstack/machine"
     if "node" in tags and not (shutil.which("node") and (NODE_MODULES / "consul").is_dir()):
         return "node, and npm's consul where devstack/features puts it"
     return None

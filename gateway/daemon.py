@@ -6,7 +6,7 @@ import pathlib
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import cotyledon
 import oslo_db.exception
@@ -16,7 +16,7 @@ from oslo_config import cfg
 from oslo_log import log
 
 from gateway import conf as options
-from gateway import coordination, errors, exporter, serving, vault, worker
+from gateway import coordination, errors, exporter, serving, supervision, vault, worker
 from gateway.api import app as api
 from gateway.api import changes, consul, standalone
 from gateway.api.audit import Audit
@@ -93,6 +93,7 @@ class Api(cotyledon.Service):
     """Serves WSGI applications on sockets that all API processes share."""
 
     name = "api"
+    serves: Callable[[], None]  # the supervisor's
 
     def __init__(self, worker_id: int, conf: cfg.ConfigOpts, sites: Sequence[serving.Site]):
         super().__init__(worker_id)
@@ -104,6 +105,7 @@ class Api(cotyledon.Service):
         self._parts = parts(self._conf)
         for server in self._servers:
             server.start(self._parts)
+        self.serves()
 
     def terminate(self) -> None:
         if self._parts is not None:
@@ -117,7 +119,9 @@ class Api(cotyledon.Service):
 
 
 class UntilStopped(cotyledon.Service):
-    """A role whose life is one call, ``work``, which returns soon after ``stop`` is set."""
+    """A role whose life is one call, ``work``; it calls ``serves``, and returns once ``stop`` is set."""
+
+    serves: Callable[[], None]  # the supervisor's
 
     def __init__(self, worker_id: int, conf: cfg.ConfigOpts):
         super().__init__(worker_id)
@@ -143,6 +147,7 @@ class EngineRole(UntilStopped):
     name = "engine"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
+        self.serves()  # also where it stands by for the engine that another daemon has
         if self._conf.coordination.backend_url:
             self._work(built, stop)
             return
@@ -201,6 +206,7 @@ class MonitorRole(UntilStopped):
             contextlib.closing(Commands(self._conf, built.deployments, access)) as commands,
         ):
             probes = {"tunnel": tunnels.read, Kind.SSH: commands.read}
+            self.serves()
             Monitor(self._conf, built.registry, probes, servers, together).run(stop)
         for thread in beside:
             thread.join(_LEAVING)
@@ -215,9 +221,11 @@ class RpcRole(UntilStopped):
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
         grace = self._conf.rpc.drain_timeout
-        threads = [
-            threading.Thread(target=listener.serve, args=(stop, grace)) for listener in self._listeners(built)
-        ]
+        listeners = list(self._listeners(built))
+        for listener in listeners:
+            listener.start()
+        self.serves()
+        threads = [threading.Thread(target=each.serve, args=(stop, grace)) for each in listeners]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -241,6 +249,7 @@ class MetricsRole(cotyledon.Service):
     """Shows Prometheus what all processes of this gatewayd count."""
 
     name = "metrics"
+    serves: Callable[[], None]  # the supervisor's
 
     def __init__(self, worker_id: int, conf: cfg.ConfigOpts):
         super().__init__(worker_id)
@@ -249,6 +258,7 @@ class MetricsRole(cotyledon.Service):
 
     def run(self) -> None:
         self._close = exporter.serve(self._conf)
+        self.serves()
 
     def terminate(self) -> None:
         self._close()
@@ -260,7 +270,7 @@ class DnsRole(UntilStopped):
     name = "dns"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
-        dns.Listener(self._conf, built.registry).serve(stop)
+        dns.Listener(self._conf, built.registry).serve(stop, self.serves)
 
 
 def _rpc_places(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
@@ -320,34 +330,29 @@ def main() -> int:
         if "engine" in roles and not conf.coordination.backend_url:
             _check_alone(database)
         manager = cotyledon.ServiceManager()
+        supervisor = supervision.Supervisor(conf, manager)
         # SIGHUP: the files are read again, and every process drains and starts anew with what they say
         oslo_config_glue.setup(manager, conf)
         worker.setup(manager, conf)
         if conf.metrics.port:
             serving.check_free(conf.metrics.host, conf.metrics.port)
-            manager.add(MetricsRole, 1, (conf,))
+            supervisor.add(MetricsRole, 1, (conf,))
         if "api" in roles:
-            manager.add(Api, conf.api.workers, (conf, _sites(conf)))
+            supervisor.add(Api, conf.api.workers, (conf, _sites(conf)))
         if "engine" in roles:
-            manager.add(EngineRole, 1, (conf,))
+            supervisor.add(EngineRole, 1, (conf,))
         if "monitor" in roles:
-            manager.add(MonitorRole, 1, (conf,))
+            supervisor.add(MonitorRole, 1, (conf,))
         if "rpc" in roles:
             reserved = [serving.reserved(host, port) for host, port in _rpc_places(conf)]  # noqa: F841 (held)
             rpc.credentials(conf.rpc.cert_file, conf.rpc.key_file, conf.rpc.client_ca_file)
-            manager.add(RpcRole, conf.rpc.workers, (conf,))
+            supervisor.add(RpcRole, conf.rpc.workers, (conf,))
             if conf.dns.port:
                 serving.check_free(conf.dns.host, conf.dns.port, socket.SOCK_STREAM)
                 serving.check_free(conf.dns.host, conf.dns.port, socket.SOCK_DGRAM)
-                manager.add(DnsRole, 1, (conf,))
-    except (
-        cfg.Error,
-        OSError,
-        sqlalchemy.exc.SQLAlchemyError,
-        oslo_db.exception.DBError,
-        errors.Conflict,
-    ) as error:
+                supervisor.add(DnsRole, 1, (conf,))
+    except _REFUSED as error:
         print(f"gatewayd: {error}", file=sys.stderr)
         return 1
-    manager.run()
+    supervisor.run()
     return 0

@@ -22,6 +22,13 @@ _default = [
         item_type=cfg_types.String(choices=ROLES),
         help="What this gatewayd runs; may be given several times. Default: all.",
     ),
+    cfg.FloatOpt(
+        "worker_timeout",
+        default=60,
+        min=0,
+        help="Seconds without a sign of life after which a process of gatewayd is killed, and another one "
+        "comes in its place. 0: never.",
+    ),
 ]
 
 #: What clients of the seed's registry set instead of the file; wins over it.

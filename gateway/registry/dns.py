@@ -62,15 +62,16 @@ class Listener:
         self._rate = Rate(conf.dns.max_rate)
         self._connections: set[asyncio.Task] = set()
 
-    def serve(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set. Raises OSError when it cannot listen."""
-        asyncio.run(self._serve(stop))
+    def serve(self, stop: threading.Event, serves: Callable[[], None]) -> None:
+        """Until ``stop`` is set; ``serves`` is called once it listens. Raises OSError when it cannot."""
+        asyncio.run(self._serve(stop, serves))
 
-    async def _serve(self, stop: threading.Event) -> None:
+    async def _serve(self, stop: threading.Event, serves: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         place = self._conf.host, self._conf.port
         transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(self), local_addr=place)
         server = await asyncio.start_server(self._connected, *place)
+        serves()
         while not stop.is_set():
             await asyncio.sleep(_NOTICE_STOP)
         server.close()

@@ -253,9 +253,12 @@ class Listener:
         except RuntimeError as error:
             raise OSError(f"cannot listen on {address}") from error
 
-    def serve(self, stop: threading.Event, grace: float) -> None:
-        """Until ``stop`` is set; calls under way then get ``grace`` seconds to end."""
+    def start(self) -> None:
+        """Returns once it answers."""
         self._server.start()
+
+    def serve(self, stop: threading.Event, grace: float) -> None:
+        """Until ``stop`` is set; calls under way then get ``grace`` seconds to end. It is started."""
         stop.wait()
         self._health.enter_graceful_shutdown()
         self._server.stop(grace).wait()

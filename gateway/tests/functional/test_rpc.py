@@ -67,6 +67,7 @@ def serving(tmp_path, identity):  # noqa: F811
     access = rpc.ByToken(Tokens(conf, opened(conf)))
     servicer = rpc.RegistryService(registered.registry(conf), access, checked_registration)
     listener, stop = rpc.Listener(conf, servicer, "127.0.0.1:0"), threading.Event()
+    listener.start()
     thread = threading.Thread(target=listener.serve, args=(stop, 1))
     thread.start()
     yield Client(f"127.0.0.1:{listener.port}")
