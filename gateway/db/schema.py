@@ -29,6 +29,12 @@ def wanted() -> str:
     return alembic.script.ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def revisions() -> list[str]:
+    """Every one up to that, oldest first."""
+    walked = alembic.script.ScriptDirectory.from_config(_config()).walk_revisions()
+    return [each.revision for each in walked][::-1]
+
+
 def current(database: Database) -> str | None:
     """The revision that the database has; None for one without the gateway's tables."""
     with database.read() as connection:
@@ -47,9 +53,9 @@ def alone(engine: sa.Engine) -> Iterator[None]:
         yield
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database, to: str = "head") -> None:
     """Idempotent; the daemon calls it before its roles start."""
     config = _config()
     with alone(database.engine), database.write() as connection:
         config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "head")
+        alembic.command.upgrade(config, to)
