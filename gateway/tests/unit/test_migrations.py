@@ -48,7 +48,7 @@ def _fill(connection) -> None:
     for table in _tables(connection).values():
         if not connection.scalar(sa.select(sa.func.count()).select_from(table)):
             row = {column.name: _value(column) for column in table.columns}
-            connection.execute(table.insert().values({name: v for name, v in row.items()}))
+            connection.execute(table.insert().values(row))
 
 
 def _rows(connection) -> dict[str, list[dict]]:
