@@ -82,6 +82,7 @@ def parts(conf: cfg.ConfigOpts) -> api.Parts:
         broker=broker,
         waiting=Waiting(conf),
         audit=Audit(conf),
+        vault=opened,
     )
 
 

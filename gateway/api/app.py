@@ -10,7 +10,7 @@ import pecan.routing
 import pecan.util
 from oslo_config import cfg
 
-from gateway.api import middleware, osb
+from gateway.api import middleware, osb, session
 from gateway.api.artifacts import Artifacts
 from gateway.api.audit import Audit, audited
 from gateway.api.deployments import Deployments
@@ -28,6 +28,7 @@ from gateway.api.registry import Registry as RegistryRoot
 from gateway.api.root import V1, Root
 from gateway.api.servers import Servers
 from gateway.api.services import Services
+from gateway.api.ui import Ui
 from gateway.api.waiting import Waiting
 from gateway.broker.store import BrokerStore
 from gateway.cloud.sessions import Sessions
@@ -35,6 +36,7 @@ from gateway.db import Database
 from gateway.deploy.store import DeploymentStore
 from gateway.registry.registry import Registry
 from gateway.registry.subscriptions import SubscriptionStore
+from gateway.vault import Vault
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Parts:
     broker: BrokerStore
     waiting: Waiting
     audit: Audit
+    vault: Vault
 
 
 class _Request(pecan.Request):
@@ -92,12 +95,13 @@ def application(parts: Parts):
             "deployments": Deployments(parts),
             "providers": Providers(parts),
             "services": Services(parts, patience),
+            "session": session.Session(parts),
             "openapi.json": OpenApi(lambda: root),
             "docs": Docs(),
         }
     )
-    root = Root(v1, RegistryRoot(parts), Health(parts))
-    app = routed(root, middleware.STACK, parts.conf)
+    root = Root(v1, RegistryRoot(parts), Health(parts), Ui())
+    app = session.by_cookie(routed(root, middleware.STACK, parts.conf), parts.vault)
     app = audited(osb.mounted(app, osb.application(parts, patience)), parts.audit)
     return FastPath(app, parts.conf, parts.registry) if parts.conf.api.fast_path else app
 

@@ -48,14 +48,19 @@ class Caller:
     ):
         """``environ``: with keystonemiddleware's findings."""
         self._seen = oslo_context.RequestContext.from_environ(environ)
-        self._token = _as_plugin(environ)
+        self.token: access.AccessInfo = access.create(
+            body=environ["keystone.token_info"], auth_token=environ["HTTP_X_AUTH_TOKEN"]
+        )
+        # the token and nothing else: keystonemiddleware's own plugin would send a service token along, which
+        # OpenStack refuses where the gateway's user has no role ``service`` (a gateway of one's own)
+        self._auth = access_plugin.AccessInfoPlugin(self.token)
         self._enforcer = enforcer
         self._clock = clock
         self._judged: dict[str, tuple[bool, float]] = {}  # by rule, and until when
         self.project_id: str | None = self._seen.project_id
         self.user_id: str | None = self._seen.user_id
         self.user_name: str | None = self._seen.user_name
-        self.expires_at: float = self._token.auth_ref.expires.timestamp()
+        self.expires_at: float = self.token.expires.timestamp()
 
     def may(self, rule: str) -> bool:
         """In its own project; never without one."""
@@ -77,7 +82,7 @@ class Caller:
             roles=tuple(named.roles),
             request_id=request_id,
             expires_at=self.expires_at,
-            auth=self._token,
+            auth=self._auth,
         )
 
 
@@ -105,10 +110,3 @@ def authorize(request: webob.Request, rule: str) -> Context:
 def may(request: webob.Request, rule: str) -> bool:
     """Whether who was let in may do that, too."""
     return request.environ[CALLER].may(rule)
-
-
-def _as_plugin(environ: dict) -> access_plugin.AccessInfoPlugin:
-    """The caller's token and nothing else: keystonemiddleware's own plugin would send a service token along,
-    which OpenStack refuses where the gateway's user has no role ``service`` (a gateway of one's own)."""
-    token = access.create(body=environ["keystone.token_info"], auth_token=environ["HTTP_X_AUTH_TOKEN"])
-    return access_plugin.AccessInfoPlugin(token)

@@ -1,34 +1,17 @@
-"""How the API describes itself: as OpenAPI, and as a page, which is Swagger UI and asks no other host."""
+"""How the API describes itself: as OpenAPI, and as a page, which is Swagger UI."""
 
 import functools
 import json
-import pathlib
 from collections.abc import Callable
 
 import webob
 
-from gateway import errors
-from gateway.api import openapi
+from gateway.api import files, openapi
 from gateway.api.collection import Collection
 from gateway.api.expose import expose
 from gateway.api.root import Root
 
-_FOLDER = pathlib.Path(__file__).parent / "swagger_ui"
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-_FILES = {path.name: path for path in _FOLDER.iterdir() if path.suffix in _TYPES}
-_PAGE = "index.html"
 _MAX_AGE = 300  # seconds
-#: Swagger UI's style sheet has its pictures in it, as data:.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Cache-Control": f"max-age={_MAX_AGE}",
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 class OpenApi(Collection):
@@ -50,19 +33,13 @@ class Docs(Collection):
     on_collection = {"GET": "get_page"}
     on_member = {"GET": "get_file"}
 
+    def __init__(self):
+        self._files = files.Files("swagger_ui", "docs", _MAX_AGE)
+
     @expose(policy=None, gives=["text/html"], answer={"type": "string"})
     def get_page(self):
-        return _answer(_PAGE)
+        return self._files.answer("index.html")
 
-    @expose(policy=None, gives=_TYPES.values(), answer={"type": "string"})
+    @expose(policy=None, gives=files.TYPES.values(), answer={"type": "string"})
     def get_file(self, name):
-        return _answer(name)
-
-
-def _answer(name: str) -> webob.Response:
-    if name not in _FILES:
-        raise errors.NotFound("gateway.docs.not_found", f"The page has no file {name}.")
-    path = _FILES[name]
-    response = webob.Response(path.read_bytes(), content_type=_TYPES[path.suffix], charset="UTF-8")
-    response.headers.update(_HEADERS)
-    return response
+        return self._files.answer(name)

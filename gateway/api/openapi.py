@@ -45,6 +45,7 @@ _REQUEST_ID = "X-Openstack-Request-Id"
 _HEADERS = {
     _REQUEST_ID: "Under which the gateway's log has more.",
     "Location": "The URL of what was made.",
+    "Set-Cookie": "The session's, for browsers.",
     "Cache-Control": "Whether the answer may be kept, and how long.",
     "Retry-After": "Seconds after which to try again.",
     "WWW-Authenticate": "Where tokens are had.",

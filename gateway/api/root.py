@@ -8,6 +8,11 @@ GET      /v1                                              version 1 and its reso
 GET      /v1/openapi.json                                 all of this as OpenAPI, no token
 GET      /v1/docs                                         the same for people, no token
 GET      /v1/docs/{file}                                  what that page is made of, no token
+GET      /ui                                              a page to look at all of it, no token
+GET      /ui/{file}                                       what that page is made of, no token
+GET      /v1/session                                      who is logged in there
+POST     /v1/session                                      log in by a password, no token
+DELETE   /v1/session                                      log out
 GET      /healthcheck                                     200 OK, no token; ?detailed says more
 GET      /v1/flavors                                      flavors
 GET      /v1/flavors/{flavor}                             one, by id or name
@@ -94,10 +99,11 @@ _VERSION = shape(id=str, status=str, links=many(shape(rel=str, href=str)))
 class Root:
     """Pecan's root. The controllers of the capabilities are handed in by ``gateway.api.app``."""
 
-    def __init__(self, v1: "V1", registry, healthcheck):
+    def __init__(self, v1: "V1", registry, healthcheck, ui):
         self.v1 = v1
         self.healthcheck = healthcheck
         self.registry = registry
+        self.ui = ui
 
     @expose(policy=None, answer=shape(versions=many(_VERSION)))
     def index(self):

@@ -57,7 +57,7 @@ class Sessions:
 
     def user(self, auth: plugin.BaseAuthPlugin) -> Cloud:
         """In the name of a request: ``auth`` is its token (gateway.api.auth.Context.auth)."""
-        return self._cloud(self._session(auth))
+        return self._cloud(self.session(auth))
 
     def trust(self, trust_id: str) -> Cloud:
         """In the name of the user who gave it (``create_trust``). Kept for the next call, with its token."""
@@ -71,13 +71,13 @@ class Sessions:
     def credential_token(self, id: str, secret: str) -> str:
         """A token that Keystone gives for an application credential. Raises Unauthorized."""
         auth = identity.ApplicationCredential(
-            self._service_auth().auth_url,
+            self.auth_url,
             application_credential_id=id,
             application_credential_secret=secret,
         )
         try:
             with translated("credential"):
-                return auth.get_access(self._session(auth)).auth_token
+                return auth.get_access(self.session(auth)).auth_token
         except (errors.NotFound, errors.Invalid) as error:  # of Keystone's there is neither
             raise errors.Unauthorized("gateway.auth.basic", "Keystone knows no such credential.") from error
 
@@ -99,7 +99,7 @@ class Sessions:
         To a token of an application credential Keystone gives none: there it is the id of another application
         credential, with these roles and restricted, which is kept sealed and goes where the trust would.
         Raises Forbidden ``gateway.trust.refused`` where Keystone does not let this token make either."""
-        session = self._session(auth)
+        session = self.session(auth)
         with translated("trust"):
             access = auth.get_access(session)
             if not access.application_credential_id:
@@ -208,7 +208,7 @@ class Sessions:
     def _service_session(self) -> keystoneauth.Session:
         with self._lock:
             if self._service is None:
-                self._service = self._session(self._service_auth())
+                self._service = self.session(self._service_auth())
             return self._service
 
     def _service_user_id(self) -> str:
@@ -220,10 +220,10 @@ class Sessions:
     def _granted_session(self, trust_id: str) -> keystoneauth.Session:
         secret = self._credentials.secret(trust_id)
         if secret is None:
-            return self._session(self._service_auth(trust_id=trust_id, **_NO_SCOPE))
-        return self._session(
+            return self.session(self._service_auth(trust_id=trust_id, **_NO_SCOPE))
+        return self.session(
             identity.ApplicationCredential(
-                self._service_auth().auth_url,
+                self.auth_url,
                 application_credential_id=trust_id,
                 application_credential_secret=secret,
             )
@@ -236,7 +236,13 @@ class Sessions:
             raise errors.CloudError("gateway.cloud.credentials", f"[{_AUTH}] auth_type is not set.")
         return auth
 
-    def _session(self, auth: plugin.BaseAuthPlugin) -> keystoneauth.Session:
+    @property
+    def auth_url(self) -> str:
+        """Keystone's."""
+        return self._service_auth().auth_url
+
+    def session(self, auth: plugin.BaseAuthPlugin) -> keystoneauth.Session:
+        """In whose name ``auth`` is, over the connections that all share, with the timeouts of [cloud]."""
         return keystoneauth.Session(
             auth=auth,
             session=self._http,

@@ -32,7 +32,7 @@ class Endpoint:
     @property
     def is_for_people(self) -> bool:
         """By the client and the command line: neither by platforms, nor by browsers."""
-        return not (self.is_for_platforms or self.path.startswith("/v1/docs"))
+        return not self.path.startswith(("/osb/", "/v1/docs", "/v1/session", "/ui"))
 
     @property
     def variables(self) -> int:
