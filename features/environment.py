@@ -8,7 +8,7 @@
     … -D calls=FILE              # writes what was called there (devstack/features runs two at once)
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
-and said so; so is @barbican without Debian's package barbican-api, @etcd without etcd-server, @container
+and said so; so is @barbican without Debian's package barbican-api, @chromium without chromium, @etcd without etcd-server, @container
 without podman and what it needs (devstack/features builds its image before), @systemd without
 systemd-nspawn and the machine that devstack/machine makes for it, and @databases without mariadb-server,
 postgresql and redis-server, which are started when the first of such scenarios needs them.
@@ -24,7 +24,7 @@ import time
 
 from behave import register_type
 from behave.model import Status
-from harness import barbican, clouds, container, databases, machine, names
+from harness import barbican, browser, clouds, container, databases, machine, names
 from harness.clearing import Clearing, empty_registry
 from harness.client import Client
 from harness.gatewayd import Gatewayd, free_port
@@ -107,6 +107,8 @@ def _lacking(tags: set[str]) -> str | None:
         return "Prometheus' promtool, on the path or where devstack/features puts it"
     if "systemd" in tags and not machine.installed():
         return "root, apt-get install debootstrap systemd-container, and the machine of devstack/machine"
+    if "chromium" in tags and not browser.installed:
+        return "apt-get install chromium chromium-driver"
     if "node" in tags and not (shutil.which("node") and (NODE_MODULES / "consul").is_dir()):
         return "node, and npm's consul where devstack/features puts it"
     return None
@@ -133,6 +135,7 @@ def _clear(context, scenario):
 
 def after_all(context):
     try:
+        browser.close()
         context.shared.delete()
         left = clouds.left_since(context.before_run, set(), _gone_by(context))
         assert not left, "left behind by the run:\n  " + "\n  ".join(left)

@@ -30,7 +30,12 @@ _TOKEN = "X-Auth-Token"  # noqa: S105 (its header)
 _KIND = "session"  # what is sealed says what it is for
 _ENVIRON = f"HTTP_{HEADER.upper().replace('-', '_')}"
 
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 255, "error": "must be given, 255 characters at most."}
+_TEXT = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "error": "must be given, 255 characters at most.",
+}
 _PASSWORD = {"type": "string", "minLength": 1, "maxLength": 4096, "error": "must be given."}
 _BODY = wrapped(
     "session",

@@ -1,4 +1,4 @@
-"""Users who log in through the gateway, since a browser cannot ask Keystone: it answers no other site's page."""
+"""Users who log in through the gateway: a browser cannot ask Keystone, which answers no other site's page."""
 
 import contextlib
 import dataclasses
@@ -46,7 +46,8 @@ class Logins:
                 ) from error
             except exceptions.MissingAuthMethods as error:
                 raise errors.Unauthorized(
-                    "gateway.session.refused", "Keystone asks for more than a password, which is not had here."
+                    "gateway.session.refused",
+                    "Keystone asks for more than a password, which is not had here.",
                 ) from error
         return auth
 

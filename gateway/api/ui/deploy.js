@@ -19,7 +19,7 @@ export async function deploy(page, view) {
   page.append(h("h1", { tabindex: "-1" }, "Deploy a service"),
     h("p", { class: "lead" }, "A service that runs already gets its next release: batch by batch, and back by itself where that does not pass."),
     h("div", { class: "card" }, made),
-    section("As JSON", h("p", {}, "Everything that service.yaml may say, as the body of POST /v1/deployments. “Write it from the form” is a start."),
+    section("As JSON", h("p", {}, "Everything that service.yaml may say. “Write it from the form” is a start."),
       h("div", { class: "card" }, whole)));
   asJson(whole, view, made);
 }
@@ -132,7 +132,7 @@ function asJson(place, view, other) {
       } catch (error) {
         throw new Error(`This is not JSON: ${error.message}`);
       }
-      return begin(view, parsed);
+      return begin(view, parsed.deployment ?? parsed);
     };
     const write = async () => {
       draw(await wish(other, "the id that POST /v1/artifacts answers"));

@@ -1,7 +1,7 @@
 // One deployment as it goes: its steps, what they print, where it runs, and what can be done with it.
 
 import { ApiError, call, follow } from "./api.js";
-import { action, ago, badge, clock, facts, h, link, problem, put, say, section, sure, table, took } from "./dom.js";
+import { action, ago, badge, clock, h, link, problem, put, say, section, sure, table, took } from "./dom.js";
 
 const UNFINISHED = ["pending", "running", "finishing", "reverting", "deleting"];
 const MOST_LINES = 2000;
@@ -11,7 +11,8 @@ export async function deployment(page, view, id) {
   const path = `/v1/deployments/${encodeURIComponent(id)}`;
   const title = h("h1", { tabindex: "-1" }, "Deployment");
   const parts = { head: h("div"), steps: h("div"), more: h("div") };
-  const log = h("ol", { class: "log", role: "log", "aria-label": "Log", tabindex: "0" });
+  const lines = h("ol");
+  const log = h("div", { class: "log", role: "log", "aria-label": "Log", tabindex: "0" }, lines);
   const load = async () => {
     try {
       return (await call("GET", path, { signal: view.signal })).deployment;
@@ -31,7 +32,7 @@ export async function deployment(page, view, id) {
     if (UNFINISHED.includes(found.status)) followed.begin();
     return [];
   };
-  const followed = following(path, log, view, () => refresh?.());
+  const followed = following(path, lines, view, () => refresh?.());
   refresh = await view.watch(h("div"), load, draw);
   page.append(h("p", { class: "back" }, link("#/deployments", "All deployments")), title, parts.head,
     section("Steps", parts.steps), section("Log", log), parts.more, section("What the service prints", journal(path, view)));
@@ -74,6 +75,7 @@ function buttons(found, path, refresh) {
 function steps(found) {
   return table({
     caption: "Steps",
+    under: true,
     rows: found.steps,
     empty: "No step has begun.",
     columns: [
@@ -81,7 +83,7 @@ function steps(found) {
       { label: "Server", of: (step) => (step.target === null ? null : `#${step.target}`) },
       { label: "State", of: (step) => badge(step.state) },
       { label: "Took", of: (step) => step.finished_at && took(step.started_at, step.finished_at) },
-      { label: "What it did", of: (step) => step.detail, wide: true },
+      { label: "What it did", of: (step) => step.detail },
     ],
   });
 }
@@ -93,7 +95,7 @@ function instances(found) {
     columns: [
       { label: "Instance", of: (each) => (each.instance ? link(`#/instances/${each.instance}`, each.instance) : `#${each.number ?? ""}`), head: true },
       { label: "Address", of: (each) => each.url && h("a", { href: each.url, rel: "noreferrer" }, each.url) },
-      { label: "Server", of: (each) => each.server_id && h("code", { class: "id" }, each.server_id), wide: true },
+      { label: "Server", of: (each) => each.server_id && h("code", { class: "id" }, each.server_id) },
       { label: "Host key", of: (each) => each.trust?.replaceAll("_", " ") },
     ],
   }));
@@ -108,6 +110,7 @@ function releases(found, path, refresh) {
   const settled = !UNFINISHED.includes(found.status);
   return section("Releases", table({
     caption: "Releases",
+    under: true,
     rows: found.releases,
     columns: [
       { label: "Release", of: (each) => String(each.number), head: true },
@@ -121,7 +124,7 @@ function releases(found, path, refresh) {
 }
 
 // The log, line by line as it is written; what happens to steps has them drawn anew.
-function following(path, log, view, changed) {
+function following(path, lines, view, changed) {
   let last = 0;
   let goes = false;
   let due = null;
@@ -133,7 +136,7 @@ function following(path, log, view, changed) {
   };
   const tell = (name, data, id) => {
     last = Number(id ?? last);
-    if (name === "log") add(log, data);
+    if (name === "log") add(lines, data);
     else soon();
     if (name === "step" && data.state !== "pending") say(`${data.step.replaceAll("_", " ")}: ${data.state}`);
     if (name === "end") say(`The deployment has ended: ${data.status.replaceAll("_", " ")}.`);
@@ -144,18 +147,19 @@ function following(path, log, view, changed) {
     try {
       await follow(`${path}/log?follow=true&marker=${last}`, tell, view.signal);
     } catch (error) {
-      if (error.status !== 404) log.append(h("li", {}, problem(error)));
+      if (error.status !== 404) lines.append(h("li", {}, problem(error)));
     }
     goes = false;
   };
   return { begin };
 }
 
-function add(log, { at, step, target, text }) {
+function add(lines, { at, step, target, text }) {
+  const log = lines.parentElement;
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   const place = target === null ? step : `${step} #${target}`;
-  log.append(h("li", {}, h("time", { datetime: at }, clock(at)), h("span", { class: "place" }, place ?? ""), h("span", {}, text)));
-  while (log.childElementCount > MOST_LINES) log.firstElementChild.remove();
+  lines.append(h("li", {}, h("time", { datetime: at }, clock(at)), h("span", { class: "place" }, place ?? ""), h("span", {}, text)));
+  while (lines.childElementCount > MOST_LINES) lines.firstElementChild.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
@@ -164,7 +168,7 @@ function journal(path, view) {
   const read = async () => {
     const found = (await call("GET", `${path}/journal?lines=100`, { signal: view.signal })).journal;
     put(lines, found.length
-      ? h("ol", { class: "log", tabindex: "0", "aria-label": "Journal" }, found.map((line) => h("li", {}, h("time", { datetime: line.at }, clock(line.at)), h("span", {}, line.text))))
+      ? h("div", { class: "log", role: "group", tabindex: "0", "aria-label": "Journal" }, h("ol", {}, found.map((line) => h("li", {}, h("time", { datetime: line.at }, clock(line.at)), h("span", {}, line.text)))))
       : h("div", { class: "empty" }, "It has printed nothing yet."));
     say(`${found.length} lines are shown.`);
   };

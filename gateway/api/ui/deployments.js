@@ -14,6 +14,7 @@ export async function deployments(page, view) {
 function drawn(found) {
   return table({
     caption: "Deployments",
+    under: true,
     rows: found,
     empty: [h("p", {}, "Nothing is deployed yet."), h("p", {}, link("#/deploy", "Deploy a service"), ": from a flavor, an image and a network to its address in one go.")],
     columns: [

@@ -29,7 +29,7 @@ export function put(container, ...nodes) {
 const GOOD = ["passing", "succeeded", "done", "active", "ready", "ACTIVE", "available"];
 const BAD = ["critical", "failed", "ERROR", "unreachable"];
 const WARN = ["warning", "reverting", "reverted", "rolled_back", "deleting", "maintenance", "SHUTOFF"];
-const BUSY = ["pending", "running", "finishing", "creating", "updating", "BUILD", "deploying"];
+const BUSY = ["running", "finishing", "creating", "updating", "BUILD", "deploying"];
 
 function mood(status) {
   const moods = { good: GOOD, bad: BAD, warn: WARN, busy: BUSY };
@@ -38,22 +38,24 @@ function mood(status) {
 
 export const badge = (status) => h("span", { class: `badge ${mood(status)}` }, status.replaceAll("_", " "));
 
-// columns: {label, of: row => text or node, head: true for the one that names the row, wide}
-export function table({ caption, columns, rows, empty }) {
+// columns: {label, of: row => text or node, head: true for the one that names the row}. under: a heading says
+// the same as the caption, which is then for those who listen.
+export function table({ caption, under, columns, rows, empty }) {
   if (!rows.length) return h("div", { class: "empty" }, empty ?? "There is nothing here yet.");
   const head = columns.map(({ label }) => h("th", { scope: "col", role: "columnheader" }, label));
   // the roles are those that they have anyway, but for narrow screens, where rows are laid out as cards
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption },
     h("table", { role: "table" },
-      h("caption", {}, caption),
+      h("caption", { class: under ? "unseen" : null }, caption),
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
       h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, columns.map((column) => cell(column, row))))),
     ));
 }
 
-function cell({ label, of, head, wide }, row) {
-  const given = { "data-label": label, class: wide ? "wide" : null };
-  const content = h("div", {}, of(row) ?? "–");
+function cell({ label, of, head }, row) {
+  const value = of(row) || null;
+  const given = { "data-label": label, class: value ? null : "none" };
+  const content = h("div", {}, value ?? "–");
   if (head) return h("th", { scope: "row", role: "rowheader", ...given }, content);
   return h("td", { role: "cell", ...given }, content);
 }
@@ -71,13 +73,21 @@ export function section(title, ...children) {
 
 const SECOND = 1000;
 
-// "3 min ago", with the time itself for who points at it.
-export function ago(iso) {
-  if (!iso) return null;
+function age(iso) {
   const seconds = Math.max(0, Math.round((Date.now() - new Date(iso)) / SECOND));
   const steps = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
   const [size, unit] = steps.find(([size]) => seconds >= size) ?? [1, "s"];
-  return h("time", { datetime: iso, title: new Date(iso).toLocaleString() }, `${Math.floor(seconds / size)} ${unit} ago`);
+  return `${Math.floor(seconds / size)} ${unit} ago`;
+}
+
+// "3 min ago", with the time itself for who points at it.
+export function ago(iso) {
+  return iso ? h("time", { class: "ago", datetime: iso, title: new Date(iso).toLocaleString() }, age(iso)) : null;
+}
+
+// All of these, as time goes by.
+export function grow() {
+  for (const time of document.querySelectorAll("time.ago")) time.textContent = age(time.dateTime);
 }
 
 export const clock = (iso) => new Date(iso).toLocaleTimeString([], { hour12: false });

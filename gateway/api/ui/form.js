@@ -94,7 +94,7 @@ function meant(made, error) {
 
 function worded(error) {
   if (/is a required property/.test(error.message)) return "This is needed.";
-  const text = error.message.replace(new RegExp(`^(${error.field}|[a-z_.]+): `), "");
+  const text = error.message.replace(/^[\w.]+: /, "");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

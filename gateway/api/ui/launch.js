@@ -22,7 +22,7 @@ export async function launch(page, view) {
         { label: "VCPUs", of: (flavor) => String(flavor.vcpus) },
         { label: "Memory", of: (flavor) => gib(flavor.ram) },
         { label: "Disk", of: (flavor) => `${flavor.disk} GiB` },
-        { label: "ID", of: (flavor) => code(flavor.id), wide: true },
+        { label: "ID", of: (flavor) => code(flavor.id) },
       ],
     }),
     table({
@@ -35,7 +35,7 @@ export async function launch(page, view) {
         { label: "Size", of: (image) => size(image.size) },
         { label: "Needs", of: (image) => `${gib(image.min_ram)}, ${image.min_disk} GiB of disk` },
         { label: "Logs in as", of: (image) => image.login_user },
-        { label: "ID", of: (image) => code(image.id), wide: true },
+        { label: "ID", of: (image) => code(image.id) },
       ],
     }),
     table({
@@ -47,7 +47,7 @@ export async function launch(page, view) {
         { label: "Status", of: (network) => badge(network.status) },
         { label: "For", of: (network) => (network.external && !network.shared ? "floating IPs only" : "servers") },
         { label: "Subnets", of: (network) => network.subnets.map((subnet) => subnet.cidr).join(", ") },
-        { label: "ID", of: (network) => code(network.id), wide: true },
+        { label: "ID", of: (network) => code(network.id) },
       ],
     }));
 }

@@ -1,7 +1,7 @@
 // Who is logged in, and which view the address after # asks for.
 
 import { ApiError, call, whenLoggedOut } from "./api.js";
-import { action, h, link, problem, put, say } from "./dom.js";
+import { action, grow, h, link, problem, put, say } from "./dom.js";
 import { login } from "./login.js";
 import { deployments } from "./deployments.js";
 import { deployment } from "./deployment.js";
@@ -147,6 +147,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   (main.querySelector("h1") ?? main).focus();
 });
 
+setInterval(grow, 5000);
 try {
   start((await call("GET", "/v1/session")).session);
 } catch (error) {

@@ -127,7 +127,7 @@ function verdicts(explanation) {
       { label: "Chosen", of: (each) => (each.won ? h("strong", {}, "yes") : "no") },
       { label: "Status", of: (each) => badge(each.status) },
       { label: "Weight", of: (each) => String(each.weight) },
-      { label: "Why", of: (each) => each.why, wide: true },
+      { label: "Why", of: (each) => each.why },
     ],
   });
 }
@@ -166,13 +166,14 @@ function one({ found, seen }, view, path, refresh) {
     h("div", { class: "buttons" }, maintenance(found, refresh), !found.deployment && action("Remove", remove, { id: "remove", class: "danger" })),
     section("Last readings", table({
       caption: "Readings of its check",
+      under: true,
       rows: seen.readings,
       empty: "It was not checked yet.",
       columns: [
         { label: "When", of: (each) => ago(each.at), head: true },
         { label: "Well", of: (each) => badge(each.ok ? "passing" : "critical") },
         { label: "Took", of: (each) => `${(each.latency * 1000).toFixed(1)} ms` },
-        { label: "What was seen", of: (each) => each.output, wide: true },
+        { label: "What was seen", of: (each) => each.output },
       ],
     })),
   ];

@@ -22,6 +22,7 @@ function drawn(found, refresh) {
   };
   return table({
     caption: "Servers",
+    under: true,
     rows: found,
     empty: "The project has no server. Boot one below, or deploy a service, which boots its own.",
     columns: [
@@ -50,9 +51,10 @@ async function boot(view, refresh) {
     await refresh();
   };
   return form("Boot", send,
-    field("Name", "server.name"),
-    field("Flavor", "server.flavor", { kind: "select", options: flavors }),
-    field("Image", "server.image", { kind: "select", options: images }),
-    field("Network", "server.network", { kind: "select", options: networks }),
-    field("Key pair", "server.key_name", { help: "Of yours in Nova, to log in by. May be left empty." }));
+    h("div", { class: "pair" },
+      field("Name", "server.name"),
+      field("Flavor", "server.flavor", { kind: "select", options: flavors }),
+      field("Image", "server.image", { kind: "select", options: images }),
+      field("Network", "server.network", { kind: "select", options: networks }),
+      field("Key pair", "server.key_name", { help: "Of yours in Nova, to log in by. May be left empty." })));
 }

@@ -19,6 +19,7 @@ export async function services(page, view) {
 function drawn(found) {
   return table({
     caption: "Services",
+    under: true,
     rows: found,
     empty: "The project has none yet. What there is to be had stands below.",
     columns: [
@@ -50,7 +51,7 @@ function catalogue(offers) {
       { label: "Plan", of: (each) => each.plan },
       { label: "Provider", of: (each) => each.provider },
       { label: "Health", of: (each) => each.health && badge(each.health.status) },
-      { label: "What it is", of: (each) => [each.offer.description, limits(each.offer)].filter(Boolean).join(" · ") || null, wide: true },
+      { label: "What it is", of: (each) => [each.offer.description, limits(each.offer)].filter(Boolean).join(" · ") || null },
     ],
   });
 }
@@ -143,6 +144,7 @@ function logins(found, path, show, refresh) {
   };
   return table({
     caption: "Logins",
+    under: true,
     rows: found,
     empty: "It has no login: bind one.",
     columns: [
