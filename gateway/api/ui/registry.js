@@ -140,7 +140,8 @@ export async function instance(page, view, name) {
     return { found, seen };
   };
   const refresh = await view.watch(top, load, (loaded) => one(loaded, view, path, () => refresh()));
-  page.append(h("h1", { tabindex: "-1" }, name), top);
+  const type = name.replace(/-\d+$/, "");
+  page.append(h("p", { class: "back" }, link(`#/registry/${type}`, `All of ${type}`)), h("h1", { tabindex: "-1" }, name), top);
 }
 
 function one({ found, seen }, view, path, refresh) {
@@ -150,7 +151,6 @@ function one({ found, seen }, view, path, refresh) {
     view.go(`#/registry/${found.type}`);
   };
   return [
-    h("p", { class: "back" }, link(`#/registry/${found.type}`, `All of ${found.type}`)),
     h("p", { class: "state" }, badge(found.status), " since ", ago(found.since), found.held && " · held: too many fail together"),
     facts({
       Address: h("code", {}, address(found)),

@@ -56,8 +56,8 @@ def test_each_endpoint_is_routed(application, endpoint):
     """Without a token: public ones answer, the others ask for one; none says that there is no such URL."""
     path = re.sub(r"{\w+}", "0", endpoint.path)
     answer = webob.Request.blank(path, method=endpoint.method).get_response(application)
-    assert "gateway.request." not in answer.text
-    assert answer.status_int in (200, 401, 404), answer.text
+    assert not re.search(r"gateway\.request\.(not_found|method_not_allowed)", answer.text)
+    assert answer.status_int in (200, 204, 400, 401, 404), answer.text
 
 
 def test_what_is_not_in_the_table_is_not_routed(application):
