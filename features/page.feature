@@ -41,7 +41,7 @@ Feature: A page to look at
     Then the page is headed "Log in"
     And this view lets everybody in: log-in
     When a member logs in on the page by the password "not-this-one"
-    Then the page says "does not let demo of the domain Default in"
+    Then the page says "of the domain Default in with this password"
     And the browser has complained of nothing but answers of 401
     When a member logs in on the page
     Then the page is headed "Deployments"

@@ -7,6 +7,7 @@ or a picture of theirs does nothing here. What the token may do is judged as any
 """
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ from gateway.api.providers import wrapped
 from gateway.api.shapes import Time, many, of, shape
 from gateway.cloud.login import Logins, Project
 from gateway.vault import Vault
+
+LOG = logging.getLogger(__name__)
 
 COOKIE = "gateway-session"
 HEADER = "X-Gateway-Page"
@@ -93,12 +96,15 @@ class Session(Collection):
         _set_cookie(self._vault.seal(json.dumps({_KIND: token.auth_token})))
         return {"session": _view(token)}
 
-    @expose(policy=None, status=204, raises=[errors.CloudError, errors.Unavailable], headers=["Set-Cookie"])
+    @expose(policy=None, status=204, raises=[errors.Unavailable], headers=["Set-Cookie"])
     def delete(self):
-        """Logs out: the token is revoked, and the cookie forgotten."""
+        """Logs out: the token is revoked, and the cookie forgotten in any case."""
         caller: auth.Caller | None = pecan.request.environ.get(auth.CALLER)
         if caller and is_believed(pecan.request.environ):
-            self._logins.revoke(caller.token)
+            try:
+                self._logins.revoke(caller.token)
+            except errors.GatewayError as error:
+                LOG.warning("A token of user %s is not revoked at log-out: %s", caller.token.user_id, error)
         _set_cookie(None)
 
 

@@ -2,6 +2,7 @@
 
 const HEADER = { "X-Gateway-Page": "1" };
 const COME_BACK = 1000; // milliseconds
+const MOST = 2000;
 
 export class ApiError extends Error {
   // status 0: there was no answer. field: the place in what was sent.
@@ -56,10 +57,11 @@ export async function call(method, path, options) {
   return text ? JSON.parse(text) : null;
 }
 
-// Every member of a list, page by page.
+// The members of a list, page by page, as many as people can look at; ``more`` says that there are others.
 export async function every(path, name, options) {
   const found = [];
   while (path) {
+    if (found.length >= MOST) return Object.assign(found, { more: true });
     const page = await call("GET", path, options);
     found.push(...page[name]);
     const next = page[`${name}_links`]?.find((link) => link.rel === "next");

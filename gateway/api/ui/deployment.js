@@ -10,7 +10,7 @@ const TOGETHER = 150; // milliseconds within which changes are drawn at once
 export async function deployment(page, view, id) {
   const path = `/v1/deployments/${encodeURIComponent(id)}`;
   const title = h("h1", { tabindex: "-1" }, "Deployment");
-  const parts = { head: h("div"), steps: h("div"), more: h("div") };
+  const parts = { head: h("div"), wish: h("div"), buttons: h("div"), steps: h("div"), more: h("div") };
   const lines = h("ol");
   const log = h("div", { class: "log", role: "log", "aria-label": "Log", tabindex: "0" }, lines);
   const load = async () => {
@@ -26,7 +26,10 @@ export async function deployment(page, view, id) {
     if (!found) return gone(page, title);
     title.dataset.known = "yes";
     title.textContent = `${found.service} ${found.version}`;
-    put(parts.head, head(found), buttons(found, path, () => refresh()));
+    put(parts.head, head(found));
+    if (title.dataset.release !== String(found.release)) put(parts.wish, wish(found)); // else it stays open
+    title.dataset.release = found.release;
+    put(parts.buttons, buttons(found, path, () => refresh()));
     put(parts.steps, steps(found));
     put(parts.more, instances(found), releases(found, path, () => refresh()));
     if (UNFINISHED.includes(found.status)) followed.begin();
@@ -34,7 +37,7 @@ export async function deployment(page, view, id) {
   };
   const followed = following(path, lines, view, () => refresh?.());
   refresh = await view.watch(h("div"), load, draw);
-  page.append(h("p", { class: "back" }, link("#/deployments", "All deployments")), title, parts.head,
+  page.append(h("p", { class: "back" }, link("#/deployments", "All deployments")), title, parts.head, parts.wish, parts.buttons,
     section("Steps", parts.steps), section("Log", log), parts.more, section("What the service prints", journal(path, view)));
   followed.begin();
 }
@@ -53,8 +56,12 @@ function head(found) {
     found.fault && h("div", { class: "problem" },
       h("p", {}, found.fault.message),
       h("p", { class: "small" }, found.fault.code, found.fault.step && ` · at ${found.fault.step}`, " · request id ", h("code", {}, found.request_id))),
-    h("details", {}, h("summary", {}, "What was asked for"), h("pre", { tabindex: "0" }, JSON.stringify(found.spec, null, 2))),
   ];
+}
+
+function wish(found) {
+  return h("details", {}, h("summary", {}, "What was asked for"),
+    h("pre", { tabindex: "0" }, JSON.stringify(found.spec, null, 2)));
 }
 
 function buttons(found, path, refresh) {

@@ -44,7 +44,9 @@ export function table({ caption, under, columns, rows, empty }) {
   if (!rows.length) return h("div", { class: "empty" }, empty ?? "There is nothing here yet.");
   const head = columns.map(({ label }) => h("th", { scope: "col", role: "columnheader" }, label));
   // the roles are those that they have anyway, but for narrow screens, where rows are laid out as cards
-  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption },
+  const id = `table-${caption.toLowerCase().replaceAll(" ", "-")}`;
+  return h("div", { class: "scroll", id, tabindex: "0", role: "group", "aria-label": caption },
+    rows.more && h("p", { class: "note" }, `There are more: these are the first ${rows.length}.`),
     h("table", { role: "table" },
       h("caption", { class: under ? "unseen" : null }, caption),
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),

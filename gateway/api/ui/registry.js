@@ -5,7 +5,7 @@ import { action, ago, badge, facts, h, link, put, say, section, sure, table } fr
 import { field, form, valueOf } from "./form.js";
 
 const BALANCERS = ["", "RR", "RND", "WRR", "WRND", "LL", "HASH"];
-const TOGETHER = 300; // milliseconds within which changes are drawn at once
+const TOGETHER = 500; // milliseconds within which changes are drawn at once
 
 // Refreshes upon each change of the feed.
 function live(view, refresh, type = null) {
@@ -32,6 +32,7 @@ export async function registry(page, view) {
 
 function types(found) {
   const names = [...new Set(found.map((each) => each.type))].sort();
+  names.more = found.more;
   const of = (type) => found.filter((each) => each.type === type);
   return table({
     caption: "Service types",

@@ -163,6 +163,13 @@ def test_logged_out(browser, openstack):
     assert browser("DELETE", "/v1/session").status_int == 204
 
 
+def test_logged_out_while_keystone_is_away(browser, openstack):
+    log_in(browser)
+    openstack.delete(f"{KEYSTONE}/auth/tokens", exc=requests.exceptions.ConnectionError)
+    assert browser("DELETE", "/v1/session").status_int == 204
+    assert browser.cookies[COOKIE] == ""
+
+
 def test_a_token_of_ones_own_is_not_revoked(parts, logged):
     request = webob.Request.blank("/v1/session", method="DELETE", headers={"X-Auth-Token": "member-own"})
     assert request.get_response(api.application(parts)).status_int == 204
