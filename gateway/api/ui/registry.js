@@ -113,7 +113,7 @@ function best(path) {
   };
   const options = BALANCERS.map((value) => ({ value, text: value || "the registry's own" }));
   return h("div", { class: "card" }, form("Ask for the best", send, h("div", { class: "pair" },
-    field("Version", "version", { help: "Such as 1.2 or ^1. Empty: any." }),
+    field("Version", "version", { help: "Such as 1.2.0, or ~1.2 for all 1.2.x. Empty: any." }),
     field("Tag", "tag", { help: "Empty: any." }),
     field("Balancer", "balancer", { kind: "select", options }),
     field("Key", "key", { help: "For HASH: the same key, the same instance." }))), shown);
