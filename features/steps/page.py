@@ -12,8 +12,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-_PATIENCE = 60  # seconds: the emulated cloud answers slowly when it is busy
-_ENDS_IN = 180
+_PATIENCE = 180  # seconds: an answer may wait for an emulated OpenStack
+_ENDS_IN = 420
 _HEADING = "main:not([aria-busy]) h1"
 _KEYS = {"Tab": Keys.TAB, "Enter": Keys.ENTER, "Escape": Keys.ESCAPE, "Space": Keys.SPACE}
 
