@@ -234,6 +234,14 @@ def step_no_other_complaint(context, status):
     assert not others, others
 
 
+@then("the browser has complained of nothing, save perhaps of answers of {status:d}")
+def step_perhaps_complaint(context, status):
+    """Of what was gone when it was looked at again."""
+    complaints = context.browser.complaints()
+    others = [each for each in complaints if f"responded with a status of {status}" not in each]
+    assert not others, others
+
+
 @then("each of these views lets everybody in, in light and dark, wide and narrow")
 def step_views(context):
     """No barrier for axe, nothing beside the screen at 320 pixels; a picture of each is kept."""

@@ -46,10 +46,21 @@ class View {
     else location.hash = address;
   }
 
+  // The last that is done here: nothing is asked again meanwhile, nor once it is done.
+  async last(act) {
+    this.rests = true;
+    try {
+      await act();
+    } catch (error) {
+      this.rests = false;
+      throw error;
+    }
+  }
+
   // Calls again and again, while somebody looks, until the view is left.
   repeat(seconds, act) {
     const timer = setInterval(async () => {
-      if (document.hidden) return;
+      if (document.hidden || this.rests) return;
       try {
         await act();
       } catch (error) {

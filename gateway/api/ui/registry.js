@@ -148,7 +148,7 @@ export async function instance(page, view, name) {
 function one({ found, seen }, view, path, refresh) {
   const remove = async () => {
     if (!(await sure(`Remove ${found.name}?`, "Nobody finds it any more; it runs on.", "Remove"))) return;
-    await call("DELETE", path);
+    await view.last(() => call("DELETE", path));
     view.go(`#/registry/${found.type}`);
   };
   return [

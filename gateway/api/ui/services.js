@@ -105,7 +105,7 @@ function head(found, path, view, show) {
   const reveal = async () => show((await call("GET", path)).service.credentials, found.name);
   const remove = async () => {
     if (!(await sure(`Delete ${found.name}?`, "What is in it is gone then.", "Delete"))) return;
-    await call("DELETE", path);
+    await view.last(() => call("DELETE", path));
     say(`${found.name} is deleted.`);
     view.go("#/services");
   };
