@@ -95,8 +95,8 @@ image:
 	if type docker >/dev/null 2>&1; then docker build --build-arg PIP_INDEX_URL --build-arg REVISION=$$(git rev-parse HEAD) --tag $(TAG) .; \
 	else buildah bud --build-arg PIP_INDEX_URL --build-arg REVISION=$$(git rev-parse HEAD) --format docker --tag $(TAG) .; fi
 
-# One of them asks the registry by dig; the broker's have databases made, the page's a browser; the container image is built and
-# run; the units run on a machine of their own.
+# One of them asks the registry by dig; the broker's have databases made, the page's a browser; the container image
+# is built and run; the units run on a machine of their own.
 FEATURES_NEED := bind9-dnsutils chromium chromium-driver mariadb-server postgresql redis-server buildah podman crun catatonit debootstrap etcd-server systemd-container
 features: venv
 	@test $$(id -u) != 0 || dpkg -s $(FEATURES_NEED) >/dev/null 2>&1 || \
