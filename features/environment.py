@@ -8,12 +8,12 @@
     … -D calls=FILE              # writes what was called there (devstack/features runs two at once)
 
 Tags: @aio needs devstack/aio's users and networks, @admin its cloud admin; with OS_CLOUD both are left out,
-and said so; so is @barbican without Debian's package barbican-api, @chromium without chromium and
-chromium-driver, @etcd without etcd-server, @container without podman and what it needs (devstack/features builds its image before), @systemd without
-systemd-nspawn and the machine that devstack/machine makes for it, and @databases without mariadb-server,
-postgresql and redis-server, which are started when the first of such scenarios needs them.
-@servers uses the two servers that all such scenarios share: they are asked for at the very beginning. What
-needs guests is in ``guests/``, the rest never boots any.
+and said so; so is @barbican without Debian's package barbican-api, @etcd without etcd-server, @chromium
+without chromium and chromium-driver, @container without podman and what it needs (devstack/features builds
+its image before), @systemd without systemd-nspawn and the machine that devstack/machine makes for it, and
+@databases without mariadb-server, postgresql and redis-server, which are started when the first of such
+scenarios needs them. @servers uses the two servers that all such scenarios share: they are asked for at the
+very beginning. What needs guests is in ``guests/``, the rest never boots any.
 """
 
 import pathlib
