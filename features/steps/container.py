@@ -177,7 +177,7 @@ def step_confined(context):
         assert "CapBnd:\t0000000000000000" in status, status
 
 
-@then("what each role prints is JSON")
+@then("all that each printed is JSON")
 def step_json(context):
     for role in _ROLES:
         lines = _log(context, role).splitlines()
