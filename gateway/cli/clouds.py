@@ -28,6 +28,7 @@ class Cloud:
     region_name: str | None
     interface: str
     gateway_url: str | None  # gateway_endpoint_override of clouds.yaml
+    service_type: str | None  # gateway_service_type of clouds.yaml
 
 
 #: Option → what its help says. ``--os-NAME`` and OS_NAME; the dest is os_NAME.
@@ -138,7 +139,7 @@ def _chosen(clouds: dict, name: str | None, path: pathlib.Path | None) -> dict:
 # From there to a session
 
 _KEYS = {"auth", "auth_type", "region_name", "interface", "verify", "insecure", "cacert", "cert", "key"}
-_KEYS |= {"gateway_endpoint_override"}
+_KEYS |= {"gateway_endpoint_override", "gateway_service_type"}
 _SCOPE = ("project_id", "project_name", "project_domain_id", "project_domain_name")
 _USER = ("user_id", "username", "user_domain_id", "user_domain_name")
 _PASSWORD = ("auth_url", *_USER, "password", *_SCOPE)
@@ -196,6 +197,7 @@ def _built(cloud: dict, timeout: float) -> Cloud:
         cloud.get("region_name"),
         cloud.get("interface") or "public",
         cloud.get("gateway_endpoint_override"),
+        cloud.get("gateway_service_type"),
     )
 
 
@@ -234,4 +236,5 @@ def _from_sdk(name: str | None, given: dict, timeout: float) -> Cloud:
         region.get_region_name() or None,
         region.get_interface() or "public",
         region.config.get("gateway_endpoint_override"),
+        region.config.get("gateway_service_type"),
     )

@@ -111,6 +111,7 @@ class Shell(app.App):
                 endpoint=self.options.gateway_url or cloud.gateway_url,
                 region_name=cloud.region_name,
                 interface=cloud.interface,
+                service_type=cloud.service_type or client.SERVICE_TYPE,
             )
         return self._gateway
 

@@ -24,6 +24,7 @@ def make_client(instance: Any):
         endpoint=options.get("gateway_url") or options.get("gateway_endpoint_override"),
         region_name=instance.region_name,
         interface=instance.interface or "public",
+        service_type=options.get("gateway_service_type") or client.SERVICE_TYPE,
     )
 
 

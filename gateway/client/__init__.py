@@ -17,7 +17,7 @@ class Gateway(Servers, Deployments, Services, Registry):
     """The API over a keystoneauth session, whose project and roles count.
 
     ``endpoint`` is the gateway's URL (http://127.0.0.1:8790); without it Keystone's catalogue is asked for
-    the service type "gateway" in ``region_name`` and ``interface``. An Adapter that knows all this may be
+    ``service_type`` in ``region_name`` and ``interface``. An Adapter that knows all this may be
     given in place of a session. Lists come whole: their pages are followed. Safe to share between threads as
     far as the session is.
     """

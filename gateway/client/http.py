@@ -59,13 +59,14 @@ class Http:
         endpoint: str | None = None,
         region_name: str | None = None,
         interface: str = "public",
+        service_type: str = SERVICE_TYPE,
     ):
         if isinstance(session_or_adapter, adapter.Adapter):
             self._http = session_or_adapter
         else:
             self._http = adapter.Adapter(
                 session_or_adapter,
-                service_type=SERVICE_TYPE,
+                service_type=service_type,
                 endpoint_override=endpoint,
                 region_name=region_name,
                 interface=interface,
@@ -132,7 +133,8 @@ class Http:
             return self._http.request(path, method, raise_exc=False, **options)
         except (exceptions.EndpointNotFound, exceptions.EmptyCatalog) as error:
             raise ApiError(
-                "Keystone's catalogue has no service of the type gateway here: give the gateway's URL.",
+                f"Keystone's catalogue has no service of the type {self._http.service_type} here: "
+                "give the gateway's URL.",
                 code="client.no_endpoint",
             ) from error
         except exceptions.ConnectionError as error:

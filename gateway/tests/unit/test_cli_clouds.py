@@ -28,7 +28,8 @@ CREDENTIAL = {
 }
 FILE = {
     "clouds": {
-        "demo": {"auth": AUTH, "region_name": "RegionOne", "interface": "internal", "verify": False},
+        "demo": {"auth": AUTH, "region_name": "RegionOne", "interface": "internal", "verify": False}
+        | {"gateway_service_type": "gateway-2"},
         "admin": {"auth": ADMIN, "identity_api_version": 3, "cacert": "/ca.pem"},
         "credential": {"auth": CREDENTIAL, "auth_type": "v3applicationcredential"},
         "regions": {"auth": AUTH, "regions": ["One", "Two"]},
@@ -70,6 +71,7 @@ def test_a_cloud_means_what_openstacksdk_says(home, name):
     theirs = region.get_session()
     assert ours.region_name == (region.get_region_name() or None)
     assert ours.interface == (region.get_interface() or "public")
+    assert ours.service_type == region.config.get("gateway_service_type")
     assert ours.session.verify == theirs.verify
     assert _sent(ours.session) == _sent(theirs)
     assert ours.session.timeout == 5.0
