@@ -5,6 +5,11 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 AIO := devstack/aio/cloud
+# Every script that says so in its first line. bashate judges the DevStack plugin as OpenStack does, long lines
+# apart; the others have two spaces and their ((…)), as this project writes them.
+SCRIPTS = $(shell find . \( -name '.?*' ! -name .ci -o -name build \) -prune -o -type f -exec awk 'FNR == 1 && /^\#!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }' {} +)
+PLUGIN := $(addprefix devstack/,plugin.sh settings override-defaults)
+BASHATE := $(BIN)/python -m bashate.bashate
 ON_DATABASES := $(addprefix gateway/tests/,unit/test_registry.py unit/test_registry_schema.py unit/test_deploy_store.py unit/test_broker_store.py \
 	functional/test_registry_feed.py functional/test_registry_api.py functional/test_changes.py functional/test_following.py functional/test_webhooks.py)
 
@@ -65,6 +70,10 @@ lint: venv
 	$(BIN)/python devstack/samples.py --check
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema -q --builtin-schema vendor.compose-spec docker-compose.yaml
+	@type shellcheck >/dev/null 2>&1 || test $$(id -u) != 0 || { apt-get update -q && apt-get install -qy shellcheck; }
+	@if type shellcheck >/dev/null 2>&1; then shellcheck -x $(SCRIPTS); else echo '*** LEFT OUT: shellcheck: apt-get install shellcheck'; fi
+	$(BASHATE) -i E006 $(PLUGIN)
+	$(BASHATE) -i E003,E006,E010,E011,E042,E043 $(SCRIPTS)
 
 unit: venv
 	$(BIN)/pytest -q gateway/tests/unit

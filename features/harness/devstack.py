@@ -32,7 +32,7 @@ _NOT_CLONED = (
 )
 _TIMEOUT = 240  # seconds
 #: DevStack's clouds, and who they are here.
-_CLOUDS = {"devstack-admin": "admin", "devstack-system-admin": "admin", "devstack": "demo"}
+_CLOUDS = {"devstack-admin": "admin", "devstack-system-admin": "admin", "devstack": clouds.USERS["a member"]}
 
 
 class DevStack:
