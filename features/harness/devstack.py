@@ -19,16 +19,8 @@ from harness.databases import PASSWORD, USERNAME
 from harness.gatewayd import free_port
 
 _ROOT = pathlib.Path(__file__).parents[2]
-_NOT_CLONED = (
-    ".git",
-    ".venv",
-    ".state",
-    "build",
-    "dist",
-    "*.egg-info",
-    "__pycache__",
-    ".*_cache",
-    ".hypothesis",
+_NOT_CLONED = shutil.ignore_patterns(
+    *(".git", ".venv", ".state", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 )
 _TIMEOUT = 240  # seconds
 #: DevStack's clouds, and who they are here.

@@ -37,6 +37,15 @@ def step_stack_with(context, setting):
     step_script(context, "stack")
 
 
+@then("stack.sh ends with 1 and one line where local.conf has these")
+def step_refused(context):
+    for row in context.table:
+        step_stack_with(context, row["setting"])
+        assert context.ran.returncode == 1, context.ran
+        (line,) = context.ran.stderr.splitlines()
+        assert row["says"] in line, line
+
+
 @then("it has done so")
 def step_done(context):
     logs = [path.read_text()[-3000:] for path in context.devstack.folder.glob("logs/*.log")]
