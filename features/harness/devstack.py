@@ -22,19 +22,19 @@ _ROOT = pathlib.Path(__file__).parents[2]
 _NOT_CLONED = shutil.ignore_patterns(
     *(".git", ".venv", ".state", "build", "dist", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis")
 )
-_TIMEOUT = 240  # seconds
+_TIMEOUT = 600  # seconds
 #: DevStack's clouds, and who they are here.
 _CLOUDS = {"devstack-admin": "admin", "devstack-system-admin": "admin", "devstack": clouds.USERS["a member"]}
 
 
 class DevStack:
-    def __init__(self, folder: pathlib.Path, database_port: int):
-        """Makes ``folder``, and in it a repository of what is being tested, to be cloned."""
-        self.folder = folder
+    def __init__(self, parent: pathlib.Path, database_port: int):
+        """Makes a folder in ``parent``, and in it a repository of what is being tested, to be cloned."""
         self.name = f"gateway-{uuid.uuid4().hex[:8]}"  # of the service user, and the service's type
         self.url = f"http://127.0.0.1:{free_port()}"
-        self.configuration = folder / "etc"
-        folder.mkdir()
+        self.folder = parent / f"devstack-{self.name}"
+        self.folder.mkdir()
+        self.configuration = self.folder / "etc"
         self._database_port = database_port
         self._make_repository()
         self._write_clouds()

@@ -15,7 +15,7 @@ _UNITS = {"gateway-api", "gateway-engine", "gateway-monitor", "gateway-rpc"}
 
 @given("a DevStack whose local.conf enables the plugin")
 def step_devstack(context):
-    context.devstack = DevStack(context.folder / "devstack", server(context, "mysql").port)
+    context.devstack = DevStack(context.folder, server(context, "mysql").port)
     context.add_cleanup(_end, context.devstack)
     context.devstack.write_local_conf()
 
