@@ -61,11 +61,15 @@ class Healer:
 
     def run(self, stop: threading.Event) -> None:
         """A look every [engine] heal_interval seconds until ``stop``."""
-        act = functools.partial(self._look, stop)
+        act = functools.partial(self.look, stop)
         periodic.every(self._conf.engine.heal_interval, stop, "Looking for servers to be replaced", act)
 
-    def _look(self, stop: threading.Event) -> None:
-        for id in self._store.to_be_healed():
+    def look(self, stop: threading.Event) -> None:
+        """At those of which an instance is critical or missing: of many, mostly none is."""
+        instances = self._registry.view().instances()
+        up = {(i.deployment_id, i.server_id) for i in instances if i.health.status is not Health.CRITICAL}
+        lacking = [id for id, server_id in self._store.to_be_healed() if (id, server_id) not in up]
+        for id in dict.fromkeys(lacking):
             if not stop.is_set():
                 self._look_at(id)
 
@@ -82,7 +86,7 @@ class Healer:
         wanted = deployment.spec.heal
         if now - deployment.updated_at < wanted.after:  # also after a try that failed
             return
-        found = down(deployment.targets, self._registry.of_deployment(deployment.id))
+        found = down(deployment.targets, self._instances(deployment))
         candidates = due(wanted, found, now)
         if not candidates:
             return
@@ -93,6 +97,9 @@ class Healer:
             if status in DEAD:
                 self._replace(deployment, by_number[number], status)
                 return
+
+    def _instances(self, deployment: Deployment) -> list[Instance]:
+        return self._registry.of_deployment(deployment.project_id, deployment.spec.service, deployment.id)
 
     def _replace(self, deployment: Deployment, dead: Target, status: str) -> None:
         targets = tuple(

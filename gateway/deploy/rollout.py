@@ -103,8 +103,7 @@ def drain(work: Work, number: int) -> str:
 
 def _instance(work: Work, number: int) -> Instance | None:
     server_id = work.target(number).server_id
-    found = work.registry.of_deployment(work.id)
-    return next((instance for instance in found if instance.server_id == server_id), None)
+    return next((instance for instance in _instances(work) if instance.server_id == server_id), None)
 
 
 def _others_serve(work: Work, instance: Instance) -> bool:
@@ -113,8 +112,12 @@ def _others_serve(work: Work, instance: Instance) -> bool:
         other.key != instance.key
         and other.weight
         and (other.is_in_service or other.health.status is Status.WARNING)
-        for other in work.registry.of_deployment(work.id)
+        for other in _instances(work)
     )
+
+
+def _instances(work: Work) -> list[Instance]:
+    return work.registry.of_deployment(work.deployment.project_id, work.spec.service, work.id)
 
 
 def admit(work: Work, number: int, release: Release, passed_at: float | None) -> str:

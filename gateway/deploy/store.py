@@ -249,16 +249,12 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership, Claims
                 )
             )
 
-    def to_be_healed(self) -> list[str]:
-        """Those that run and want dead servers replaced."""
+    def to_be_healed(self) -> list[tuple[str, str | None]]:
+        """The servers of those that run and want dead ones replaced, each after its deployment's id."""
+        asked = sa.and_(deployments.c.heals.is_(True), deployments.c.status.in_(SETTLED))
+        servers = sa.select(targets.c.deployment_id, targets.c.server_id).join(deployments).where(asked)
         with self._database.read() as connection:
-            return list(
-                connection.scalars(
-                    sa.select(deployments.c.id).where(
-                        deployments.c.heals.is_(True), deployments.c.status.in_(SETTLED)
-                    )
-                )
-            )
+            return connection.execute(servers).tuples().all()
 
     def status(self, id: str) -> Status:
         with self._database.read() as connection:

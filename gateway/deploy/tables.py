@@ -22,7 +22,7 @@ deployments = sa.Table(
     "deployments",
     metadata,
     sa.Column("id", _ID, primary_key=True),
-    sa.Column("project_id", sa.String(64), nullable=False, index=True),
+    sa.Column("project_id", sa.String(64), nullable=False),
     sa.Column("live", sa.String(64)),
     sa.Column("request_id", sa.String(64), nullable=False),
     sa.Column("trust_id", sa.String(64)),
@@ -36,6 +36,7 @@ deployments = sa.Table(
     sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("updated_at", sa.Double, nullable=False),
+    sa.Index("ix_deployments_newest", "project_id", "created_at", "id"),
     sa.Index("uq_deployments_live", "project_id", "live", unique=True),
 )
 

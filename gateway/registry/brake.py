@@ -37,10 +37,12 @@ class Brake:
     held: frozenset[Key] = frozenset()
 
 
-def judge(members: Iterable[Member], rule: Rule, now: float, lost_at: float | None = None) -> Brake:
-    """Of the members of one project. ``lost_at``: since when the gateway's own probes do not reach their
-    reference; None: they do."""
-    passing, failing = 0, set()
+def judge(
+    members: Iterable[Member], rule: Rule, now: float, lost_at: float | None = None, passing: int = 0
+) -> Brake:
+    """Of the members of one project, and so many more that are ``passing``. ``lost_at``: since when the
+    gateway's own probes do not reach their reference; None: they do."""
+    failing = set()
     asked_at = now if lost_at is None else min(now, lost_at)  # nobody fails for long while we cannot see
     for member in members:
         health = member.health

@@ -92,7 +92,7 @@ class Ledger:
             instance
             for project_id in self._unwell
             for service_type in view.types(project_id).values()
-            for instance in service_type.instances.values()
+            for instance in service_type.unwell
             if instance.check.deregister_after is not None and self._is_overdue(instance, around)
         ]
         for instance in overdue if around.alive() else ():
@@ -120,18 +120,25 @@ class Ledger:
         each monitor writes what is its own to judge."""
         changed: dict[Key, Health] = {}
         for project_id in list(projects):
-            healths = {
-                instance.key: judged.get(instance.key) or self._health(instance)
-                for service_type in view.types(project_id).values()
-                for instance in service_type.instances.values()
-            }
+            healths, others = self._of_project(view, project_id, judged)
             members = (brake.Member(key, health, key in around.certain) for key, health in healths.items())
-            found = brake.judge(members, self._rule, time.time(), around.lost_at)
-            self._note(project_id, found, all(_is_well(health) for health in healths.values()))
+            found = brake.judge(members, self._rule, time.time(), around.lost_at, others)
+            self._note(project_id, found, all(health.is_well for health in healths.values()))
             for key, health in healths.items():
                 if health.held is not (key in found.held) and key.text in around.share:
                     changed[key] = dataclasses.replace(health, held=key in found.held)
         return changed
+
+    def _of_project(
+        self, view: View, project_id: str, judged: Mapping[Key, Health]
+    ) -> tuple[dict[Key, Health], int]:
+        """The healths of those that are not well, or are just judged; and how many others there are."""
+        types = view.types(project_id).values()
+        healths = {
+            instance.key: self._health(instance) for service_type in types for instance in service_type.unwell
+        }
+        healths |= {key: health for key, health in judged.items() if key.project_id == project_id}
+        return healths, sum(len(service_type.instances) for service_type in types) - len(healths)
 
     def _note(self, project_id: str, found: brake.Brake, well: bool) -> None:
         (self._unwell.discard if well else self._unwell.add)(project_id)
@@ -155,10 +162,6 @@ class Ledger:
         written = instance.health
         same = (counted.status, counted.since) == (written.status, written.since)
         return counted if same else written
-
-
-def _is_well(health: Health) -> bool:
-    return health.status is Status.PASSING and not health.held
 
 
 def _differ(before: Health, after: Health) -> bool:

@@ -90,6 +90,10 @@ class Health:
     since: float = 0.0
     held: bool = False
 
+    @property
+    def is_well(self) -> bool:
+        return self.status is Status.PASSING and not self.held
+
 
 class Key(NamedTuple):
     """What identifies an instance; never another one's while its type lives."""

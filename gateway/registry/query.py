@@ -6,6 +6,7 @@ one that is something else is found by itself alone.
 
 import dataclasses
 import functools
+from collections.abc import Set
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -27,6 +28,14 @@ class Query:
     def __post_init__(self):
         if self.version is not None and self.version.startswith("~"):
             version_range(self.version)
+
+    @functools.cached_property
+    def facts(self) -> Set[tuple[str, str]]:
+        """What some instance of a type must have (``ServiceType.facts``) for any to be found."""
+        asked = {"health": self.health, "tag": self.tag}
+        if self.version is not None and not self.version.startswith("~"):
+            asked["version"] = self.version
+        return frozenset((name, value) for name, value in asked.items() if value is not None)
 
     def matches(self, instance: Instance) -> bool:
         return (

@@ -186,8 +186,9 @@ class Registry:
     def renew_signatures(self) -> int:
         """Signs those of deployments anew that the gateway signed half of ``[registry] signature_lifetime``
         ago, each with its ``changed`` row; how many."""
-        own = (i for i in self._snapshot.refresh().instances() if i.deployment_id)
-        due = [instance for instance in own if self._signer.is_due(instance.signature)]
+        own = [i for i in self._snapshot.refresh().instances() if i.deployment_id]
+        signatures = self._signer.due(instance.signature for instance in own)
+        due = [instance for instance in own if instance.signature in signatures]
         now = time.time()
         pairs = [(before, dataclasses.replace(self._renewed(before), updated_at=now)) for before in due]
         written = sum(self._store.replace(*pair) is not None for pair in pairs)  # else in the next round
@@ -242,7 +243,7 @@ class Registry:
     # see them all, so that who registers by one process and lists by another sees what he did.
 
     def types(self, project_id: str) -> list[str]:
-        return sorted(self._snapshot.refresh().types(project_id))
+        return list(self._snapshot.refresh().types(project_id))
 
     def instances(self, project_id: str, type: str) -> list[Instance]:
         """By ordinal. Raises NotFound for a type that has none."""
@@ -262,11 +263,11 @@ class Registry:
         Invalid for a marker that names nothing."""
         after = _place(marker) if marker else ("", -1)
         types = self._snapshot.refresh().types(project_id)
-        names = sorted(types) if query.type is None else [query.type]
+        names = types if query.type is None else [query.type]
         found = (
             instance
             for name in names
-            if name >= after[0] and name in types
+            if name >= after[0] and name in types and query.facts <= types[name].facts
             for instance in types[name].instances.values()
             if (name, instance.ordinal) > after and query.matches(instance)
         )
@@ -279,10 +280,10 @@ class Registry:
             raise _no_instance(f"{type}-{ordinal}")
         return found
 
-    def of_deployment(self, deployment_id: str) -> list[Instance]:
-        """Every instance of it, by type and ordinal."""
-        own = (i for i in self._snapshot.refresh().instances() if i.deployment_id == deployment_id)
-        return sorted(own, key=lambda instance: instance.key)
+    def of_deployment(self, project_id: str, type: str, deployment_id: str) -> list[Instance]:
+        """Every instance of it, by ordinal; all are of one type."""
+        found = self._snapshot.refresh().types(project_id).get(type)
+        return [i for i in found.instances.values() if i.deployment_id == deployment_id] if found else []
 
     def of_providers(self) -> list[Instance]:
         """The broker's, of all projects."""

@@ -9,8 +9,9 @@ only where ``[registry] trusted_project_id`` does not say whose they are.
 
 import base64
 import hashlib
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import jwt
@@ -45,6 +46,7 @@ class Signer:
         self._clock = clock
         self.keys = SigningKeys(conf, vault, database, clock)
         self._trusted = trusted_keys.load(conf)
+        self._halves: dict[str, float] = {}
 
     def mint(self, *, project_id: str, type: str, **about) -> Token:
         """A signature for a service of ``type``, good for ``[registry] signature_lifetime`` seconds.
@@ -57,12 +59,12 @@ class Signer:
         token = jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
         return Token(token, expires)
 
-    def is_due(self, token: str) -> bool:
-        """Whether a token of the gateway's own has lived half of its life. False for any other's."""
-        claims = claimed(token)
-        if claims.get("iss") != _ISSUER or "iat" not in claims or "exp" not in claims:
-            return False
-        return self._clock() >= (claims["iat"] + claims["exp"]) / 2
+    def due(self, tokens: Iterable[str]) -> set[str]:
+        """Those of the gateway's own that have lived half of their life; never another's. It remembers when
+        those that it is asked about are due, since to read so many costs more than all else."""
+        self._halves = {token: self._halves.get(token) or _half(token) for token in tokens}
+        now = self._clock()
+        return {token for token, at in self._halves.items() if at <= now}
 
     def verify(self, token: str, project_id: str, type: str, host: str, port: int) -> dict:
         """The claims of a token that a known key signed, in time, and about exactly this. Raises Invalid."""
@@ -96,6 +98,14 @@ class Signer:
         owner = self._conf.trusted_project_id
         claims = _decode(token, key.key, key.algorithm, [] if owner else ["project_id"])
         return {"project_id": owner, **claims}
+
+
+def _half(token: str) -> float:
+    """When it has lived half of its life."""
+    claims = claimed(token)
+    if claims.get("iss") != _ISSUER or "iat" not in claims or "exp" not in claims:
+        return math.inf
+    return (claims["iat"] + claims["exp"]) / 2
 
 
 def _decode(token: str, key, algorithm: str, required: list[str], issuer: str | None = None) -> dict:

@@ -1,6 +1,9 @@
 """What one process knows of the registry without asking: immutable maps that follow the change index."""
 
+import contextlib
 import dataclasses
+import functools
+import gc
 import logging
 import threading
 import time
@@ -26,8 +29,38 @@ _DATABASE_ERRORS = (db_exception.DBError, sqlalchemy.exc.SQLAlchemyError)
 class ServiceType:
     """The instances of a type by ordinal, ascending; ``weights``: of those that may be the best now."""
 
-    instances: Mapping[int, Instance]
-    weights: Mapping[int, int]
+    instances: MappingProxyType[int, Instance]
+    weights: MappingProxyType[int, int]
+
+    @functools.cached_property
+    def unwell(self) -> Sequence[Instance]:
+        """Those that are not passing, or only held to be."""
+        return [i for i in self.instances.values() if not i.health.is_well]
+
+    @functools.cached_property
+    def facts(self) -> frozenset[tuple[str, str]]:
+        """What a search may ask for, of any of them: names of ``Query``'s fields, and values."""
+        return frozenset(
+            fact
+            for instance in self.instances.values()
+            for fact in (
+                ("version", instance.version),
+                ("health", instance.health.status),
+                *(("tag", tag) for tag in instance.tags),
+            )
+        )
+
+
+class Types(dict[str, ServiceType]):
+    """The service types of a project, by name, in that order. Never changed."""
+
+    @functools.cached_property
+    def folded(self) -> Mapping[str, list[ServiceType]]:
+        """By their names in lower case, which several may have."""
+        found: dict[str, list[ServiceType]] = {}
+        for name, each in self.items():
+            found.setdefault(name.lower(), []).append(each)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +68,10 @@ class View:
     """Everything as it was at ``index``: project → type → ServiceType, for the types that have instances."""
 
     index: int
-    projects: Mapping[str, Mapping[str, ServiceType]]
+    projects: MappingProxyType[str, Types]
 
-    def types(self, project_id: str) -> Mapping[str, ServiceType]:
-        return self.projects.get(project_id, {})
+    def types(self, project_id: str) -> Types:
+        return self.projects.get(project_id, _NOTHING)
 
     def instance(self, key: Key) -> Instance | None:
         service_type = self.types(key.project_id).get(key.type)
@@ -56,7 +89,7 @@ class View:
 
 def _changed_type(known: ServiceType, touched: Mapping[int, Instance | None]) -> ServiceType:
     """Costs a copy of two dicts and what was touched."""
-    instances, weights = dict(known.instances), dict(known.weights)
+    instances, weights = known.instances.copy(), known.weights.copy()
     for ordinal, instance in touched.items():
         weights.pop(ordinal, None)
         if instance is None:
@@ -71,6 +104,7 @@ def _changed_type(known: ServiceType, touched: Mapping[int, Instance | None]) ->
 
 
 _NOBODY = ServiceType(MappingProxyType({}), MappingProxyType({}))
+_NOTHING = Types()
 
 
 def changed(view: View, index: int, touched: Mapping[Key, Instance | None]) -> View:
@@ -78,19 +112,43 @@ def changed(view: View, index: int, touched: Mapping[Key, Instance | None]) -> V
     grouped: dict[str, dict[str, dict[int, Instance | None]]] = {}
     for key, instance in touched.items():
         grouped.setdefault(key.project_id, {}).setdefault(key.type, {})[key.ordinal] = instance
-    projects = dict(view.projects)
+    projects = view.projects.copy()
     for project_id, touched_types in grouped.items():
-        types = dict(view.types(project_id))
-        for type_, ordinals in touched_types.items():
-            types[type_] = _changed_type(types.get(type_, _NOBODY), ordinals)
-        alive = {type_: each for type_, each in types.items() if each.instances}
-        projects[project_id] = MappingProxyType(alive)
-    alive_projects = {project_id: types for project_id, types in projects.items() if types}
-    return View(index, MappingProxyType(alive_projects))
+        types = _changed_types(view.types(project_id), touched_types)
+        if types:
+            projects[project_id] = types
+        else:
+            projects.pop(project_id, None)
+    return View(index, MappingProxyType(projects))
+
+
+def _changed_types(known: Types, touched: Mapping[str, Mapping[int, Instance | None]]) -> Types:
+    types = Types(known)
+    for type_, ordinals in touched.items():
+        after = _changed_type(known.get(type_, _NOBODY), ordinals)
+        if after.instances:
+            types[type_] = after
+        else:
+            types.pop(type_, None)
+    return types if touched.keys() <= known.keys() else Types(sorted(types.items()))
 
 
 def whole(index: int, instances: Sequence[Instance]) -> View:
-    return changed(View(index, {}), index, {instance.key: instance for instance in instances})
+    return changed(
+        View(index, MappingProxyType({})), index, {instance.key: instance for instance in instances}
+    )
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """What is made in it stays: the garbage collector need not look through it, neither again and again
+    meanwhile, nor ever after."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def touched(before: View | None, after: View) -> Iterator[tuple[ServiceType | None, ServiceType | None]]:
@@ -165,5 +223,6 @@ class Snapshot:
     def _newer(self, view: View | None) -> View:
         since = self._store.changed_since(view.index) if view is not None else None
         if since is None:
-            return whole(*self._store.everything())
+            with _uncollected():
+                return whole(*self._store.everything())
         return view if since[0] == view.index else changed(view, *since)

@@ -6,6 +6,9 @@ Every change of an instance and its row in ``changes`` are one transaction, whic
 
 import contextlib
 import dataclasses
+import functools
+import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -38,8 +41,17 @@ _FEW = 1000  # rows deleted in one transaction
 _INDEX = sa.select(last_change.c.index)
 _LAST = _INDEX.with_for_update()  # SQLite has one writer at a time, the others lock the row
 
-# What each registration asks, made once, too: to make a statement costs more than SQLite's answer.
-_ALL = sa.select(instances).order_by(instances.c.ordinal)
+# What each registration asks, made once, too: to make a statement costs more than SQLite's answer. JSON comes
+# as text: most instances have what others have, and are given the same objects.
+_HEALTH = [field.name for field in dataclasses.fields(Health)]
+_TEXTS = ("routes", "check", "tags")
+_COLUMNS = [
+    sa.cast(instances.c[name], sa.Text).label(name) if name in _TEXTS else instances.c[name]
+    for field in dataclasses.fields(Instance)
+    for name in (_HEALTH if field.name == "health" else [field.name])
+]
+_EVERYTHING = sa.select(*_COLUMNS).execution_options(yield_per=1000)
+_ALL = sa.select(*_COLUMNS).order_by(instances.c.ordinal)
 _LATER = _ALL.where(instances.c.index > sa.bindparam("after"))
 _AT_ADDRESS = _ALL.where(
     *(instances.c[name] == sa.bindparam(name) for name in ("project_id", "host", "port"))
@@ -81,7 +93,7 @@ class RegistryStore:
         """All instances, and the index that they stand at."""
         with self._database.read() as connection:
             index = connection.scalar(_INDEX)  # first: what is newer than it is merely read again
-            return index, _read(connection, sa.true())
+            return index, _instances_of(connection.execute(_EVERYTHING))
 
     def changed_since(self, index: int) -> tuple[int, dict[Key, Instance | None]] | None:
         """The index now, and what became of every instance that changed after ``index``: None for the
@@ -227,13 +239,31 @@ def _instances_of(rows: sa.CursorResult) -> list[Instance]:
 
 
 def _instance(row: sa.Row) -> Instance:
-    fields = dict(row._mapping)
-    status, *rest = (fields.pop(name) for name in ("status", "streak", "output", "since", "held"))
-    fields["health"] = Health(Status(status), *rest)
-    fields["routes"] = tuple(fields["routes"])
-    fields["tags"] = tuple(fields["tags"])
-    fields["check"] = Check.from_dict(fields["check"])
-    return Instance(**fields)
+    """Of ``_COLUMNS``."""
+    return Instance(
+        sys.intern(row[0]),
+        sys.intern(row[1]),
+        *row[2:8],
+        _words(row[8]),
+        _check(row[9]),
+        Health(_STATUSES[row[10]], row[11], sys.intern(row[12]), *row[13:15]),
+        *row[15:18],
+        _words(row[18]),
+        *row[19:],
+    )
+
+
+_STATUSES = {str(status): status for status in Status}
+
+
+@functools.lru_cache(10_000)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+@functools.lru_cache(10_000)
+def _check(text: str) -> Check:
+    return Check.from_dict(json.loads(text))
 
 
 def _entry(row: sa.Row) -> Entry:

@@ -18,7 +18,7 @@ records of that type an empty answer, both with the SOA; what is outside of the 
 import dataclasses
 import ipaddress
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import dns.exception
 import dns.flags
@@ -33,15 +33,13 @@ from dns.rdtypes.ANY import CNAME, NS, SOA, TXT
 from dns.rdtypes.IN import AAAA, SRV, A
 
 from gateway.registry.choice import matching
-from gateway.registry.model import Instance
+from gateway.registry.model import Instance, split_name
 from gateway.registry.query import Query
-from gateway.registry.snapshot import ServiceType
+from gateway.registry.snapshot import Types
 
 _IN = dns.rdataclass.IN
 _MAX_WEIGHT = 65535
 _NEGATIVE_TTL = 5  # seconds
-
-Types = Mapping[str, ServiceType]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,13 +136,17 @@ class Zone:
 
 def _of_type(types: Types, name: str) -> list[Instance] | None:
     """Those to be used, of all types of that name in any case; None where there is no such type."""
-    found = [each for type_, each in types.items() if type_.lower() == name]
+    found = types.folded.get(name)
     return [each.instances[number] for each in found for number in matching(each, Query())] if found else None
 
 
 def _named(types: Types, name: str) -> Instance | None:
-    instances = (i for each in types.values() for i in each.instances.values())
-    return next((instance for instance in instances if instance.name.lower() == name), None)
+    try:
+        type_, ordinal = split_name(name)
+    except ValueError:
+        return None
+    found = (each.instances.get(ordinal) for each in types.folded.get(type_, ()))
+    return next((instance for instance in found if instance is not None), None)
 
 
 def _shuffled(instances: list[Instance]) -> list[Instance]:

@@ -1,6 +1,8 @@
 """Dead servers by Nova's word: what begins, and what does not. Nova answers from requests-mock."""
 
 # ruff: noqa: F401, F811  (pytest finds the fixtures by these names)
+import threading
+
 import pytest
 
 from gateway import errors
@@ -22,10 +24,14 @@ def healer(parts):
 
 @pytest.fixture
 def settled(parts):
+    return settle(parts, Heal(after=60.0))
+
+
+def settle(parts, wanted):
     """Two instances that run; the first has been critical for a long time."""
     store, registry = parts.deployments, parts.registry
     made = deployed.deployment(
-        deployed.spec(replicas=2, heal=Heal(after=60.0)),
+        deployed.spec(replicas=2, heal=wanted),
         project_id=PROJECT,
         status=Status.FINISHING,
     )
@@ -97,3 +103,15 @@ def test_a_try_that_failed_is_not_made_again_at_once(parts, healer, settled, ope
     deployment = parts.deployments.deployment(settled)
     healer._heal(deployment, deployment.updated_at + 59)
     assert parts.deployments.status(settled) == "succeeded"
+
+
+@pytest.mark.parametrize("down", ["critical", "missing", "nobody"])
+def test_a_look_finds_those_of_which_one_is_down(parts, healer, openstack, down):
+    id = settle(parts, Heal(after=0.001))
+    nova_says(openstack, "SHUTOFF")
+    if down == "nobody":
+        parts.registry.amend(PROJECT, "hello", 0, health=Health(HealthStatus.PASSING, since=2.0))
+    elif down == "missing":
+        parts.registry.deregister(PROJECT, "hello", 0)
+    healer.look(threading.Event())
+    assert parts.deployments.status(id) == ("succeeded" if down == "nobody" else "pending")

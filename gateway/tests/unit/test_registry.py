@@ -196,7 +196,7 @@ def test_an_instance_is_amended_in_one_change(registry):
         "weight": 0,
     }
     new = registry.amend(*old.key, **fields)
-    assert registry.of_deployment("d") == [registry.instance("p", "auth", 0)] == [new]
+    assert registry.of_deployment("p", "auth", "d") == [registry.instance("p", "auth", 0)] == [new]
     assert (new.version, new.host, new.port, new.check.path, new.weight) == ("2", "fd00::5", 2, "/up", 0)
     claims = registry._signer.verify(new.signature, "p", "auth", "fd00::5", 2)
     before = registry._signer.verify(old.signature, "p", "auth", HOST, 1)
