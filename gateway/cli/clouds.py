@@ -6,16 +6,19 @@ profiles, several regions, other auth types.
 """
 
 import argparse
+import contextlib
 import dataclasses
+import functools
 import getpass
 import os
 import pathlib
 import sys
 import warnings
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-import yaml
-from keystoneauth1 import identity, session
+if TYPE_CHECKING:
+    from keystoneauth1 import session
 
 
 class ConfigError(Exception):
@@ -24,11 +27,22 @@ class ConfigError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Cloud:
-    session: session.Session
+    """``login`` imports what it takes to log in. ``who``: all that makes a login another one, without what is
+    secret; None where that says not whose it is. ``verify``, ``cert``: as requests has them."""
+
+    login: Callable[[], "session.Session"]
+    who: dict[str, Any] | None
     region_name: str | None
     interface: str
     gateway_url: str | None  # gateway_endpoint_override of clouds.yaml
     service_type: str | None  # gateway_service_type of clouds.yaml
+    verify: bool | str = True
+    cert: Any = None
+
+    @functools.cached_property
+    def session(self) -> "session.Session":
+        """Logs in when it is first used; asks for a password that is missing."""
+        return self.login()
 
 
 #: Option → what its help says. ``--os-NAME`` and OS_NAME; the dest is os_NAME.
@@ -103,6 +117,8 @@ def _from_file(name: str | None) -> dict | None:
     if folders is None or _first(folders, "secure", "OS_CLIENT_SECURE_FILE"):
         return None
     path = _first(folders, "clouds", "OS_CLIENT_CONFIG_FILE")
+    import yaml
+
     try:
         content = yaml.safe_load(path.read_text()) if path else {}
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -144,15 +160,15 @@ _SCOPE = ("project_id", "project_name", "project_domain_id", "project_domain_nam
 _USER = ("user_id", "username", "user_domain_id", "user_domain_name")
 _PASSWORD = ("auth_url", *_USER, "password", *_SCOPE)
 _CREDENTIAL = tuple(f"application_credential_{part}" for part in ("id", "name", "secret"))
-#: auth_type → the class where the URL names version 3, where it does not, and what it takes.
-_PLUGINS: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
-    "password": (identity.V3Password, identity.Password, _PASSWORD),
-    "v3password": (identity.V3Password, identity.V3Password, _PASSWORD),
-    "token": (identity.V3Token, identity.Token, ("auth_url", "token", *_SCOPE)),
-    "v3token": (identity.V3Token, identity.V3Token, ("auth_url", "token", *_SCOPE)),
+#: auth_type → keystoneauth's class where the URL names version 3, where it does not, and what it takes.
+_PLUGINS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "password": ("V3Password", "Password", _PASSWORD),
+    "v3password": ("V3Password", "V3Password", _PASSWORD),
+    "token": ("V3Token", "Token", ("auth_url", "token", *_SCOPE)),
+    "v3token": ("V3Token", "V3Token", ("auth_url", "token", *_SCOPE)),
     "v3applicationcredential": (
-        identity.V3ApplicationCredential,
-        identity.V3ApplicationCredential,
+        "V3ApplicationCredential",
+        "V3ApplicationCredential",
         ("auth_url", *_CREDENTIAL, *_USER),
     ),
 }
@@ -176,29 +192,60 @@ def _plain(cloud: dict, given: dict) -> dict | None:
 
 
 def _built(cloud: dict, timeout: float) -> Cloud:
-    auth = _with_defaults(cloud["auth"], cloud["auth_type"])
-    versioned, discovering, takes = _PLUGINS[cloud["auth_type"]]
-    # A URL that ends in /v3 saves the request that asks Keystone for its versions.
-    plugin = versioned if auth["auth_url"].rstrip("/").endswith("/v3") else discovering
+    auth_type, auth = cloud["auth_type"], _with_domains(cloud["auth"])
     verify = not cloud.get("insecure") and cloud.get("verify", True)
     if verify and cloud.get("cacert"):
         verify = os.path.expanduser(cloud["cacert"])
-    if not verify:
-        warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-    made = session.Session(
-        auth=plugin(**{name: auth[name] for name in takes if auth.get(name)}),
-        verify=verify,
-        cert=_certificate(cloud),
-        timeout=timeout,
-        app_name="gateway-cli",
-    )
+    taken = {name: auth[name] for name in _PLUGINS[auth_type][2] if auth.get(name)}
+    cert = _certificate(cloud)
     return Cloud(
-        made,
+        lambda: _logged_in(auth_type, taken, verify=verify, cert=cert, timeout=timeout),
+        _public({"auth_type": auth_type, **taken}),
         cloud.get("region_name"),
         cloud.get("interface") or "public",
         cloud.get("gateway_endpoint_override"),
         cloud.get("gateway_service_type"),
+        verify,
+        cert,
     )
+
+
+def _logged_in(auth_type: str, auth: dict, **options: Any) -> "session.Session":
+    with _without_netaddr():
+        from keystoneauth1 import identity, session
+
+    if not options["verify"]:
+        warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+    versioned, discovering, _ = _PLUGINS[auth_type]
+    # A URL that ends in /v3 saves the request that asks Keystone for its versions.
+    name = versioned if auth["auth_url"].rstrip("/").endswith("/v3") else discovering
+    plugin = getattr(identity, name)(**_with_password(auth, auth_type))
+    return session.Session(auth=plugin, app_name="gateway-cli", **options)
+
+
+@contextlib.contextmanager
+def _without_netaddr() -> Iterator[None]:
+    """keystoneauth does without it where it is missing: it would only write addresses into bodies, of which
+    there are none, and takes a tenth of a command's time to import."""
+    if "netaddr" in sys.modules:
+        yield
+        return
+    sys.modules["netaddr"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["netaddr"]
+
+
+#: The last words of names of what must stay secret.
+_SECRETS = ("password", "secret", "token", "passcode")
+
+
+def _public(login: dict) -> dict | None:
+    """What a login is known by; None where no user is named."""
+    known = {name: value for name, value in login.items() if not name.endswith(_SECRETS)}
+    is_named = any("user" in name or "credential_id" in name for name, value in known.items() if value)
+    return known if is_named else None
 
 
 def _certificate(cloud: dict) -> Any:
@@ -206,19 +253,24 @@ def _certificate(cloud: dict) -> Any:
     return tuple(parts) if len(parts) == 2 else next(iter(parts), None)
 
 
-def _with_defaults(auth: dict, auth_type: str) -> dict:
-    """Domains left out are Keystone's own first one; a password left out is asked for on a terminal."""
+def _with_domains(auth: dict) -> dict:
+    """Those left out are Keystone's own first one."""
     if not auth.get("auth_url"):
         raise ConfigError("Keystone's URL is missing: give --os-cloud, or --os-auth-url (OS_AUTH_URL).")
     auth = dict(auth)
     for owner, name in (("user", "username"), ("project", "project_name")):
         if auth.get(name) and not (auth.get(f"{owner}_domain_id") or auth.get(f"{owner}_domain_name")):
             auth[f"{owner}_domain_id"] = "default"
-    if auth_type.endswith("password") and not auth.get("password"):
-        if not sys.stdin.isatty():
-            raise ConfigError("The password is missing: set OS_PASSWORD.")
-        auth["password"] = getpass.getpass("Password: ")
     return auth
+
+
+def _with_password(auth: dict, auth_type: str) -> dict:
+    """Asked for on a terminal where it is left out."""
+    if not auth_type.endswith("password") or auth.get("password"):
+        return auth
+    if not sys.stdin.isatty():
+        raise ConfigError("The password is missing: set OS_PASSWORD.")
+    return {**auth, "password": getpass.getpass("Password: ")}
 
 
 def _from_sdk(name: str | None, given: dict, timeout: float) -> Cloud:
@@ -232,9 +284,19 @@ def _from_sdk(name: str | None, given: dict, timeout: float) -> Cloud:
     except (openstack.exceptions.SDKException, exceptions.ClientException) as error:
         raise ConfigError(f"clouds.yaml and OS_…: {error}") from error
     return Cloud(
-        made,
+        lambda: made,
+        _known_by(made.auth),
         region.get_region_name() or None,
         region.get_interface() or "public",
         region.config.get("gateway_endpoint_override"),
         region.config.get("gateway_service_type"),
+        made.verify,
+        made.cert,
     )
+
+
+def _known_by(plugin: Any) -> dict | None:
+    try:
+        return _public(plugin.get_cache_id_elements())
+    except NotImplementedError:
+        return None

@@ -3,12 +3,13 @@
 import argparse
 import contextlib
 import json
+import pkgutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-import yaml
 from cliff import columns, command, lister, show
+from stevedore import extension
 
 from gateway.client import ApiError, Gateway
 
@@ -43,6 +44,9 @@ class Connected:
     def verbosity(self) -> int:
         """How many -v were given."""
         return self.app.options.verbose_level - self.app.DEFAULT_VERBOSE_LEVEL
+
+    def _load_hooks(self) -> None:
+        self._hooks: list = []  # there are none: cliff would look through all installed packages for them
 
     def get_epilog(self) -> str:
         return ""  # cliff would walk all installed packages to name ours
@@ -94,12 +98,36 @@ class Command(Connected, command.Command):
     pass
 
 
-class List(Connected, lister.Lister):
-    pass
+_PLACE = "cliff.formatters."
+_FORMATTERS = {
+    "json": _PLACE + "json_format:JSONFormatter",
+    "table": _PLACE + "table:TableFormatter",
+    "value": _PLACE + "value:ValueFormatter",
+    "yaml": _PLACE + "yaml_format:YAMLFormatter",
+}
 
 
-class Show(Connected, show.ShowOne):
-    pass
+class Printing(Connected):
+    """A command with rows or fields to print. ``formatters``: those that cliff brings; it would look through
+    all installed packages for them, at each start."""
+
+    formatter_namespace: str
+    formatters: dict[str, str]
+
+    def _load_formatter_plugins(self) -> extension.ExtensionManager:
+        made = [
+            extension.Extension(name, None, None, pkgutil.resolve_name(place)())
+            for name, place in self.formatters.items()
+        ]
+        return extension.ExtensionManager.make_test_instance(made, namespace=self.formatter_namespace)
+
+
+class List(Printing, lister.Lister):
+    formatters = {"csv": _PLACE + "commaseparated:CSVLister", **_FORMATTERS}
+
+
+class Show(Printing, show.ShowOne):
+    formatters = {"shell": _PLACE + "shell:ShellFormatter", **_FORMATTERS}
 
 
 _HINTS = {
@@ -149,6 +177,8 @@ def as_yaml(value: dict) -> Formatted:
 
 def _yaml(value: dict) -> str:
     """Without what is empty."""
+    import yaml
+
     told = {name: each for name, each in value.items() if each not in (None, "", [], {})}
     return yaml.safe_dump(told, sort_keys=False, allow_unicode=True).rstrip() if told else ""
 

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 there is no such thing
 was begun goes on; 5 nobody answers now (no connection, 502, 503, 504): try again; 130 interrupted.
 """
 
+import argparse
 import importlib.metadata
 import logging
 import os
@@ -23,6 +24,14 @@ class Commands(commandmanager.CommandManager):
             self.commands[name] = importlib.metadata.EntryPoint(name, value, "gateway.cli")
 
 
+class _Version(argparse.Action):
+    """In place of cliff's, which has to know it at each start."""
+
+    def __call__(self, parser, *_):
+        print(f"{Shell.NAME} {importlib.metadata.version(Shell.NAME)}")
+        parser.exit()
+
+
 class Shell(app.App):
     NAME = "gateway"
     LOG = logging.getLogger(NAME)
@@ -30,18 +39,18 @@ class Shell(app.App):
     DEFAULT_VERBOSE_LEVEL = 0
 
     def __init__(self):
-        version = importlib.metadata.version("gateway")
         what = "From flavor, image and network to a running, health-checked, discoverable service."
-        super().__init__(what, version, Commands(), deferred_help=True)
+        super().__init__(what, None, Commands(), deferred_help=True)
         self._gateway = None
-        self._token_cache = None
+        self._save_token = lambda: None
         self._exit_code = 0
 
     def build_option_parser(self, description, version, argparse_kwargs=None):
         from gateway.cli import clouds
 
-        kwargs = {"allow_abbrev": False, "prog": self.NAME, **(argparse_kwargs or {})}
-        parser = super().build_option_parser(description, version, kwargs)
+        own = {"allow_abbrev": False, "prog": self.NAME, "conflict_handler": "resolve"}
+        parser = super().build_option_parser(description, version, own | (argparse_kwargs or {}))
+        parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
         parser.add_argument(
             "--gateway-url",
             metavar="URL",
@@ -81,8 +90,7 @@ class Shell(app.App):
             self.options.deferred_help = True
 
     def clean_up(self, cmd, result, err) -> None:
-        if self._token_cache is not None:
-            self._token_cache.save()
+        self._save_token()
         self._exit_code = getattr(err, "exit_code", result)
 
     def run_subcommand(self, argv: list[str]) -> int:
@@ -102,18 +110,38 @@ class Shell(app.App):
             from gateway.cli import clouds
 
             cloud = clouds.connect(self.options)
-            if self.options.cache_token:
-                from gateway.cli import token_cache
-
-                self._token_cache = token_cache.TokenCache(cloud.session.auth, token_cache.folder())
-            self._gateway = client.Gateway(
-                cloud.session,
-                endpoint=self.options.gateway_url or cloud.gateway_url,
-                region_name=cloud.region_name,
-                interface=cloud.interface,
-                service_type=cloud.service_type or client.SERVICE_TYPE,
-            )
+            endpoint = self.options.gateway_url or cloud.gateway_url
+            if self.options.cache_token and cloud.who:
+                self._gateway = client.Gateway(self._with_kept_token(cloud, endpoint))
+            else:
+                self._gateway = client.Gateway(cloud.session, endpoint, **_place(cloud))
         return self._gateway
+
+    def _with_kept_token(self, cloud, endpoint: str | None):
+        from gateway.cli import quick, token_cache
+        from gateway.client.http import adapted
+
+        cache = token_cache.TokenCache(cloud.who, token_cache.folder())
+
+        def whole():
+            cache.restore(cloud.session.auth)
+            self._save_token = lambda: cache.save(cloud.session.auth)
+            return adapted(cloud.session, endpoint, **_place(cloud))
+
+        if self._verbosity():  # keystoneauth tells what is sent
+            return whole()
+        return quick.opened(cache.kept, cloud, endpoint, self.options.request_timeout, whole)
+
+
+def _place(cloud) -> dict[str, str | None]:
+    """Where Keystone's catalogue has the gateway."""
+    from gateway import client
+
+    return {
+        "region_name": cloud.region_name,
+        "interface": cloud.interface,
+        "service_type": cloud.service_type or client.SERVICE_TYPE,
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,25 +13,24 @@ import stat
 import tempfile
 from typing import Any
 
-#: Of what a login is known by: the last words of names of what must stay secret.
-_SECRET = ("password", "secret", "token", "passcode")
-
 
 class TokenCache:
-    """Of one keystoneauth plugin."""
+    """Of one login. ``kept``: the state of a keystoneauth plugin, as that writes it, or None."""
 
-    def __init__(self, auth: Any, folder: pathlib.Path):
-        """Puts the kept token into ``auth``, if there is one; what cannot be used counts as none."""
-        self._auth = auth
-        self._path = _path(auth, folder)
-        self._kept = self._path and _read(self._path)
+    def __init__(self, who: dict[str, Any], folder: pathlib.Path):
+        name = hashlib.sha256(json.dumps(who, sort_keys=True).encode()).hexdigest()
+        self._path = folder / f"token-{name}"
+        self.kept = _read(self._path)
+
+    def restore(self, auth: Any) -> None:
+        """Puts the kept token into the plugin; what cannot be used counts as none."""
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            auth.set_auth_state(self._kept)
+            auth.set_auth_state(self.kept)
 
-    def save(self) -> None:
+    def save(self, auth: Any) -> None:
         """Where it has changed. Where it cannot be written, the next login is a new one."""
-        state = self._auth.get_auth_state() if self._path else None
-        if state is None or state == self._kept:
+        state = auth.get_auth_state()
+        if state is None or state == self.kept:
             return
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -45,18 +44,6 @@ def folder() -> pathlib.Path:
     """As the XDG base directory specification says."""
     base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(base, "gateway")
-
-
-def _path(auth: Any, folder: pathlib.Path) -> pathlib.Path | None:
-    """None where who logs in is not known without a secret."""
-    try:
-        elements = auth.get_cache_id_elements()
-    except NotImplementedError:
-        return None
-    known = {name: value for name, value in elements.items() if not name.endswith(_SECRET)}
-    if not any("user" in name or "credential_id" in name for name, value in known.items() if value):
-        return None
-    return folder / f"token-{hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()}"
 
 
 def _read(path: pathlib.Path) -> str | None:

@@ -1,4 +1,8 @@
-"""How the client speaks to the gateway: over a keystoneauth session; and what it raises."""
+"""How the client speaks to the gateway: over a keystoneauth session; and what it raises.
+
+keystoneauth and what it stands on are imported when they are used: who is given what speaks as an Adapter
+does (gateway.cli.quick) may not need them, and they are half of a quick command's time.
+"""
 
 import contextlib
 import json
@@ -6,11 +10,10 @@ import re
 import time
 import urllib.parse
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import requests
-import sseclient
-from keystoneauth1 import adapter, exceptions, session
+if TYPE_CHECKING:
+    from keystoneauth1 import adapter, exceptions, session
 
 SERVICE_TYPE = "gateway"
 PATIENCE = 60.0  # seconds that a gateway may be away, being restarted, while its events are read
@@ -54,28 +57,26 @@ class Http:
 
     def __init__(
         self,
-        session_or_adapter: session.Session | adapter.Adapter,
+        session_or_adapter: "session.Session | adapter.Adapter",
         *,
         endpoint: str | None = None,
         region_name: str | None = None,
         interface: str = "public",
         service_type: str = SERVICE_TYPE,
     ):
-        if isinstance(session_or_adapter, adapter.Adapter):
+        if hasattr(session_or_adapter, "endpoint_override"):
             self._http = session_or_adapter
         else:
-            self._http = adapter.Adapter(
-                session_or_adapter,
-                service_type=service_type,
-                endpoint_override=endpoint,
-                region_name=region_name,
-                interface=interface,
-            )
+            place = (endpoint, region_name, interface, service_type)
+            self._http = adapted(session_or_adapter, *place)
 
     def _events(
         self, path: str, query: dict[str, str], last: str | None, after: int | None, patience: float
     ) -> Iterator[tuple[str, dict]]:
         """Server-sent events until one called ``last``, each once, whatever becomes of the connections."""
+        import requests
+        import sseclient
+
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -131,23 +132,55 @@ class Http:
         options.setdefault("log", "json" not in options and "data" not in options)
         try:
             return self._http.request(path, method, raise_exc=False, **options)
-        except (exceptions.EndpointNotFound, exceptions.EmptyCatalog) as error:
-            raise ApiError(
-                f"Keystone's catalogue has no service of the type {self._http.service_type} here: "
+        except Exception as error:
+            fault = _fault(error, getattr(self._http, "service_type", SERVICE_TYPE))
+            if fault is None:
+                raise
+            raise fault from error
+
+
+def adapted(
+    session: "session.Session",
+    endpoint: str | None,
+    region_name: str | None,
+    interface: str,
+    service_type: str = SERVICE_TYPE,
+) -> "adapter.Adapter":
+    """To the gateway, wherever it is."""
+    from keystoneauth1 import adapter
+
+    return adapter.Adapter(
+        session,
+        service_type=service_type,
+        endpoint_override=endpoint,
+        region_name=region_name,
+        interface=interface,
+    )
+
+
+def _fault(error: Exception, service_type: str) -> ApiError | None:
+    """What keystoneauth raises, for people; None for anything else."""
+    from keystoneauth1 import exceptions
+
+    match error:
+        case exceptions.EndpointNotFound() | exceptions.EmptyCatalog():
+            return ApiError(
+                f"Keystone's catalogue has no service of the type {service_type} here: "
                 "give the gateway's URL.",
                 code="client.no_endpoint",
-            ) from error
-        except exceptions.ConnectionError as error:
-            raise ApiError(_unreachable(error), code="client.unreachable") from error
-        except exceptions.Unauthorized as error:
-            raise ApiError(
+            )
+        case exceptions.ConnectionError():
+            return ApiError(_unreachable(error), code="client.unreachable")
+        case exceptions.Unauthorized():
+            return ApiError(
                 "Keystone refuses these credentials.",
                 code="client.unauthorized",
                 status=401,
                 request_id=error.request_id,
-            ) from error
-        except exceptions.ClientException as error:
-            raise ApiError(f"Keystone: {_first_line(error)}", code="client.keystone") from error
+            )
+        case exceptions.ClientException():
+            return ApiError(f"Keystone: {_first_line(error)}", code="client.keystone")
+    return None
 
 
 def url_path(*parts: str) -> str:
@@ -176,8 +209,10 @@ def _error(response: Any) -> ApiError:
     )
 
 
-def _unreachable(error: exceptions.ConnectionError) -> str:
+def _unreachable(error: "exceptions.ConnectionError") -> str:
     """keystoneauth keeps the URL and the cause only in its message, wrapped several times."""
+    from keystoneauth1 import exceptions
+
     text = str(error)
     found = re.search(r"https?://[^\s/?]+", text)
     where = found.group().rstrip(":") if found else "the service"
