@@ -114,7 +114,7 @@ class Shell(app.App):
             if self.options.cache_token and cloud.who:
                 self._gateway = client.Gateway(self._with_kept_token(cloud, endpoint))
             else:
-                self._gateway = client.Gateway(cloud.session, endpoint, **_place(cloud))
+                self._gateway = client.Gateway(cloud.session, endpoint=endpoint, **_place(cloud))
         return self._gateway
 
     def _with_kept_token(self, cloud, endpoint: str | None):
