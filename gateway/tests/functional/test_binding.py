@@ -115,7 +115,7 @@ def test_the_credentials_are_secrets_of_the_release(call, gateway, shop):
     [
         ({"bind": ["nowhere"]}, 400, "gateway.service.not_found", "bind"),
         ({"bind": ["cache", {"service": "cache", "prefix": "A_"}]}, 400, "gateway.deployment.bind", "bind"),
-        ({"bind": ["going"]}, 409, "gateway.deployment.bind_not_ready", "bind"),
+        ({"bind": ["broken"]}, 409, "gateway.deployment.bind_not_ready", "bind"),
         ({"bind": ["cache", "other"]}, 400, "gateway.deployment.bind_clash", "bind"),
         (
             {"bind": ["cache"], "env": {"REDIS_URL": "x"}},
@@ -143,7 +143,8 @@ def test_the_credentials_are_secrets_of_the_release(call, gateway, shop):
 )
 def test_what_cannot_be_bound(call, gateway, shop, trusts, changed, status, code, field):
     have(call, "other")
-    gateway.broker.add(brokered.service(9, name="going", project_id=PROJECT, status=Status.DELETING), 9)
+    failed = {"status": Status.FAILED, "updated_at": time.time()}  # nobody works on it any more
+    gateway.broker.add(brokered.service(9, name="broken", project_id=PROJECT, **failed), 9)
     gateway.broker.add(brokered.service(8, name="nowhere", project_id="another"), 9)
     assert refusal(deploy(call, **changed)) == (status, code, f"deployment.{field}")
     assert gateway.deployments.deployments(PROJECT, 10) == []

@@ -207,7 +207,7 @@ class Nova:
 
 
 def on_server(registry, port: int, server_id: str):
-    check = Check(path="/up", interval=0.1, timeout=0.2, failures_before_critical=100)
+    check = Check(path="/up", interval=0.1, timeout=10, failures_before_critical=100)
     wanted = Registration(
         "auth",
         "http",
