@@ -110,6 +110,9 @@ class Coordination:
         """What only one process of this role may do: ``run`` is called each time that ``name`` comes into
         this one's share, with an event that is set once it has left it, or ``stop`` is set. Returns after
         ``stop``, and when ``run`` returns by itself."""
+        if not self._conf.backend_url:
+            run(stop)
+            return
         while not stop.wait(_LOOK_EVERY):
             if self.mine(name):
                 LOG.info("%s: this process does it now", name)
