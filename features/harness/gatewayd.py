@@ -45,7 +45,7 @@ class Gatewayd:
             "api": {"port": self.port},
             "rpc": {"port": self.rpc_port},
             # of what never gets healthy a scenario need not wait for the default's two minutes
-            "deploy": {"max_artifact": MAX_ARTIFACT, "healthy_timeout": 40},
+            "deploy": {"max_artifact": MAX_ARTIFACT, "healthy_timeout": 60},
             # the services that scenarios register are on this machine
             # so many of them end with their scenarios that a brake would hold them
             "monitor": {"brake_minimum": 1000},
