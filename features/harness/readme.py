@@ -1,7 +1,8 @@
-"""README's examples as commands and what they print. Pure.
+"""The examples of README and of the pages in doc/source as commands and what they print. Pure.
 
 Every ```console block is run, all of them in one bash, in order; blocks of another kind (```sh) are only
-shown. In a block ``$ `` begins a command, ``> `` or a ``\\`` at a line's end goes on with it, the rest is its
+shown. So is every ``.. code-block:: console`` of a page that no comment ``.. Not run: why`` stands above.
+In a block ``$ `` begins a command, ``> `` or a ``\\`` at a line's end goes on with it, the rest is its
 output. White space in the output does not matter; these match any of their kind: ids (UUIDs, 32 or 64
 hexadecimal digits, the 8 that begin one), IPv4 addresses, times, decimals (4.2), numbers of five or more
 digits, SSH keys and JWTs; ``…`` matches anything. All else, short numbers among it, is meant literally.
@@ -33,7 +34,7 @@ _VARYING = re.compile("|".join(f"({kind})" for kind in _KINDS) + "|(…)")
 class Example:
     command: str
     output: str
-    line: int  # of the command, in README
+    line: int  # of the command, in its file
 
 
 def examples(text: str) -> list[Example]:
@@ -41,6 +42,26 @@ def examples(text: str) -> list[Example]:
     for block in re.finditer(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         first = text.count("\n", 0, block.start(1)) + 1
         found += _of_block(block[1].splitlines(), first)
+    return found
+
+
+_PAGE_BLOCK = re.compile(
+    r"^(?:\.\. Not run: (?P<why>.+)\n(?:   .+\n)*\n)?\.\. code-block:: console\n\n(?P<body>(?:   .*\n|\n)+)",
+    re.MULTILINE,
+)
+
+
+def of_page(text: str) -> list[Example]:
+    """Those of a page. Raises ValueError for a command that stands in no such block."""
+    elsewhere = re.search(r"^ +\$ .*", _PAGE_BLOCK.sub("", text), re.MULTILINE)
+    if elsewhere:
+        raise ValueError(f"no example that is run, and nothing says why not: {elsewhere[0].strip()}")
+    found = []
+    for block in _PAGE_BLOCK.finditer(text):
+        if not block["why"]:
+            first = text.count("\n", 0, block.start("body")) + 1
+            lines = [line.removeprefix("   ") for line in block["body"].rstrip("\n").split("\n")]
+            found += _of_block(lines, first)
     return found
 
 

@@ -62,7 +62,9 @@ class Server:
         if os.geteuid() == 0:
             more |= {"user": self.account, "group": self.account, "extra_groups": []}
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(arguments, stdout=log, stderr=log, cwd=self.folder, **more)
+            # in /tmp two MariaDBs would have temporary tables of the same name
+            own = os.environ | {"TMPDIR": str(self.folder)}
+            return subprocess.Popen(arguments, stdout=log, stderr=log, cwd=self.folder, env=own, **more)
 
     def done(self, *arguments: str | pathlib.Path) -> None:
         code = self.command(*arguments).wait(_UP)
