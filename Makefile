@@ -78,9 +78,16 @@ lint: venv
 unit: venv
 	$(BIN)/pytest -q gateway/tests/unit
 
+# What tests start: databases, etcd; a browser; what builds and runs the container image and the machine of the units.
+NEEDED := bind9-dnsutils chromium chromium-driver mariadb-server postgresql redis-server buildah podman crun catatonit debootstrap etcd-server systemd-container
+needed:
+	@test $$(id -u) != 0 || dpkg -s $(NEEDED) >/dev/null 2>&1 || \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(NEEDED); }
+
 # Tests of SSH need an sshd to start for themselves; without root they say that they are left out.
 functional: venv
 	@test -x /usr/sbin/sshd || test $$(id -u) != 0 || $(AIO) install
+	@$(MAKE) --no-print-directory needed
 	$(BIN)/pytest -q gateway/tests/functional
 
 # All of them anew: they are made of the code, which Sphinx does not look at. Warnings are errors.
@@ -104,12 +111,7 @@ image:
 	if type docker >/dev/null 2>&1; then docker build --build-arg PIP_INDEX_URL --build-arg REVISION=$$(git rev-parse HEAD) --tag $(TAG) .; \
 	else buildah bud --build-arg PIP_INDEX_URL --build-arg REVISION=$$(git rev-parse HEAD) --format docker --tag $(TAG) .; fi
 
-# One of them asks the registry by dig; the broker's have databases made, the page's a browser; the container image
-# is built and run; the units run on a machine of their own.
-FEATURES_NEED := bind9-dnsutils chromium chromium-driver mariadb-server postgresql redis-server buildah podman crun catatonit debootstrap etcd-server systemd-container
-features: venv
-	@test $$(id -u) != 0 || dpkg -s $(FEATURES_NEED) >/dev/null 2>&1 || \
-		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(FEATURES_NEED); }
+features: venv needed
 	devstack/features $(FEATURES)
 
 # Kills gatewayd at every step of every flow; takes long (FLOW="update new" for some: see features/crash/README.md).
@@ -134,4 +136,4 @@ samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv up down demo lint unit functional docs check databases features-on-databases features crash broker-stress several image test samples
+.PHONY: help venv needed up down demo lint unit functional docs check databases features-on-databases features crash broker-stress several image test samples
