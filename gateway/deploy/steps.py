@@ -32,26 +32,34 @@ class DeployTask(task.Task):
         super().__init__(name=task_name(self.step, number), inject={"number": number})
 
     def execute(self, work: Work, number: int | None) -> str:
-        """TaskFlow keeps a failure with its causes and their arguments in the database: it gets the plain
-        error alone, without what may be secret in them or cannot be kept. Suspended is none."""
+        """Suspended is no failure."""
         _name_request(work)
         try:
             with no_failure():
                 return self.do(work, number)
-        except errors.GatewayError as error:
-            LOG.info("Deployment %s, step %s: %s", work.id, self.name, error.message)
-            LOG.debug("Where that came from", exc_info=True)
-            plain = type(error)(error.code, error.message)
-        except Exception:
-            LOG.exception("Deployment %s, step %s failed unexpectedly", work.id, self.name)
-            plain = errors.GatewayError("gateway.internal", "The gateway failed; its log has more.")
+        except Exception as error:
+            plain = self._plain(work, error)
         work.blame(self.step, number, plain)
         raise plain
 
     def revert(self, work: Work, number: int | None, **_) -> None:
         _name_request(work)
-        with no_failure(), work.going_back(self.step):
-            self.undo(work, number)
+        try:
+            with no_failure(), work.going_back(self.step):
+                return self.undo(work, number)
+        except Exception as error:
+            plain = self._plain(work, error)
+        raise plain
+
+    def _plain(self, work: Work, error: Exception) -> errors.GatewayError:
+        """TaskFlow keeps a failure with its causes and their arguments in the database: it gets the plain
+        error alone, without what may be secret in them or cannot be kept."""
+        if isinstance(error, errors.GatewayError):
+            LOG.info("Deployment %s, step %s: %s", work.id, self.name, error.message)
+            LOG.debug("Where that came from", exc_info=error)
+            return type(error)(error.code, error.message)
+        LOG.error("Deployment %s, step %s failed unexpectedly", work.id, self.name, exc_info=error)
+        return errors.GatewayError("gateway.internal", "The gateway failed; its log has more.")
 
     def do(self, work: Work, number: int | None) -> str:
         raise TypeError(f"{type(self).__name__} does nothing")
