@@ -94,10 +94,10 @@ class Coordination:
         process has just come."""
         if not self._conf.backend_url:
             return float("inf")
-        now = _now()
-        if now < self._joined_at + self._patience:
+        asked_at = now()
+        if asked_at < self._joined_at + self._patience:
             return 0.0
-        return max(0.0, self._renewed_at + self._patience - now)
+        return max(0.0, self._renewed_at + self._patience - asked_at)
 
     def share(self) -> Share:
         """What is its own now; another object, not equal, once that has changed."""
@@ -145,7 +145,7 @@ class Coordination:
         """Raises what the driver raises."""
         if self._driver is None:
             self._driver = self._started()
-        started = _now()
+        started = now()
         if not self._fit():
             raise errors.Unavailable("gateway.coordination.unfit", "the database does not answer")
         self._driver.heartbeat()
@@ -165,7 +165,7 @@ class Coordination:
         self._driver.heartbeat()  # first: a lease that is over is another one from here on
         with contextlib.suppress(coordination.MemberAlreadyExist):
             self._driver.join_group_create(self._group)
-        self._joined_at = _now()
+        self._joined_at = now()
 
     def _members(self) -> frozenset[bytes]:
         try:
@@ -201,7 +201,7 @@ class _Until(threading.Event):
         return self.is_set()
 
 
-def _now() -> float:
+def now() -> float:
     """Goes on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 

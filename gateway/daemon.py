@@ -141,6 +141,26 @@ class UntilStopped(cotyledon.Service):
         self._stopped.wait()
 
 
+@contextlib.contextmanager
+def _together(
+    conf: cfg.ConfigOpts, role: str, built: api.Parts, once: Sequence, stop: threading.Event
+) -> Iterator[coordination.Coordination]:
+    """One of all processes of the role; each of ``once`` runs beside it, in one of them alone."""
+    member = coordination.Coordination(conf, role, built.registry.is_up)
+    member.start()
+    beside = [
+        threading.Thread(target=member.alone, args=(type(each).__name__, each.run, stop), daemon=True)
+        for each in once
+    ]
+    for thread in beside:
+        thread.start()
+    yield member
+    for thread in beside:
+        thread.join(_LEAVING)
+    if not any(thread.is_alive() for thread in beside):  # else the others wait for the end of its lease
+        member.stop()
+
+
 class EngineRole(UntilStopped):
     """Runs and resumes the flows of deployments; beside it go the sweep, the look for dead servers, and the
     broker with its rotations, each in one engine of all."""
@@ -161,22 +181,11 @@ class EngineRole(UntilStopped):
         rotator = Rotator(self._conf, built.broker, built.deployments)
         roll, drivers = Roll(self._conf, built.registry), {"server": OnServers(built.deployments)}
         broker = Broker(self._conf, built.broker, roll, drivers)
-        together = coordination.Coordination(self._conf, "engine", built.registry.is_up)
-        together.start()
-        beside = [
-            threading.Thread(target=together.alone, args=(type(each).__name__, each.run, stop), daemon=True)
-            for each in (sweeper, healer, rotator, broker)
-        ]
-        for thread in beside:
-            thread.start()
-        board = None
-        if self._conf.coordination.backend_url:
-            board = Jobboard(self._conf, built.deployments, together.id, together.mine)
-        Engine(self._conf, built.deployments, built.sessions, built.registry, board).run(stop)
-        for thread in beside:
-            thread.join(_LEAVING)
-        if not any(thread.is_alive() for thread in beside):  # else the others wait for the end of the lease
-            together.stop()
+        with _together(self._conf, self.name, built, (sweeper, healer, rotator, broker), stop) as together:
+            board = None
+            if self._conf.coordination.backend_url:
+                board = Jobboard(self._conf, built.deployments, together.id, together.mine)
+            Engine(self._conf, built.deployments, built.sessions, built.registry, board).run(stop)
 
 
 class MonitorRole(UntilStopped):
@@ -185,17 +194,8 @@ class MonitorRole(UntilStopped):
     name = "monitor"
 
     def work(self, built: api.Parts, stop: threading.Event) -> None:
-        together = coordination.Coordination(self._conf, "monitor", built.registry.is_up)
-        together.start()
-        beside = [
-            threading.Thread(target=together.alone, args=(type(each).__name__, each.run, stop), daemon=True)
-            for each in (
-                Webhooks(self._conf, built.subscriptions, built.registry.feed, changes.view),
-                Notifications(self._conf, built.subscriptions, built.registry.feed, changes.view),
-            )
-        ]
-        for thread in beside:
-            thread.start()
+        webhooks = Webhooks(self._conf, built.subscriptions, built.registry.feed, changes.view)
+        notifications = Notifications(self._conf, built.subscriptions, built.registry.feed, changes.view)
         servers = ServerStates(built.deployments, built.sessions)
 
         def access(deployment, number):
@@ -203,16 +203,13 @@ class MonitorRole(UntilStopped):
             return work.access(number)
 
         with (
+            _together(self._conf, self.name, built, (webhooks, notifications), stop) as together,
             contextlib.closing(Tunnels(self._conf, built.deployments)) as tunnels,
             contextlib.closing(Commands(self._conf, built.deployments, access)) as commands,
         ):
             probes = {"tunnel": tunnels.read, Kind.SSH: commands.read}
             self.serves()
             Monitor(self._conf, built.registry, probes, servers, together).run(stop)
-        for thread in beside:
-            thread.join(_LEAVING)
-        if not any(thread.is_alive() for thread in beside):  # else the others wait for the end of its lease
-            together.stop()
 
 
 class RpcRole(UntilStopped):

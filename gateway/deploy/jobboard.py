@@ -31,6 +31,7 @@ from taskflow.jobs import backends
 from taskflow.jobs import base as jobs
 
 from gateway import errors
+from gateway.coordination import now
 from gateway.deploy.claims import Claim
 from gateway.deploy.model import UNFINISHED
 from gateway.deploy.store import DeploymentStore
@@ -64,9 +65,9 @@ class Jobboard:
         ``unfinished`` on the board, and nothing else. Nothing while the board cannot be reached."""
         self._seen.intersection_update(unfinished)
         missing = any(id not in self._seen and self._posts(id) for id in unfinished)
-        if not (missing or (wanted and most)) or _now() - self._looked_at < _LOOK_INTERVAL:
+        if not (missing or (wanted and most)) or now() - self._looked_at < _LOOK_INTERVAL:
             return
-        self._looked_at = _now()
+        self._looked_at = now()
         try:
             yield from self._look(unfinished, set(wanted), most)
             self._told = False
@@ -95,12 +96,12 @@ class Jobboard:
         self._leaving.set()
         for claim in list(self._claims):
             claim.leave()
-        until = _now() + _LEAVING
-        while self._claims and _now() < until:
+        until = now() + _LEAVING
+        while self._claims and now() < until:
             time.sleep(0.05)
 
     def _claimed(self, board: jobs.JobBoard, job: jobs.Job) -> "_Claim | None":
-        began = _now()
+        began = now()
         try:
             board.claim(job, self._who, expiry=self._lease)
         except taskflow.exceptions.UnclaimableJob:
@@ -157,18 +158,18 @@ class _Claim:
         return self._holds() and not self._leaves.is_set()
 
     def _holds(self) -> bool:
-        return not self._over.is_set() and _now() < self._renewed_at + self._owner._lease * 2 / 3
+        return not self._over.is_set() and now() < self._renewed_at + self._owner._lease * 2 / 3
 
     def leave(self) -> None:
         self._leaves.set()
 
     def renew(self, epoch: int | None) -> None:
         """``epoch``: the deployment's, in the database. Raises what the board raises."""
-        now, lease = _now(), self._owner._lease
+        renewed_at, lease = now(), self._owner._lease
         if self._epoch not in (None, epoch) or self._board.find_owner(self._job) != self._owner._who:
             self._over.set()
         elif self._holds() and self._job.extend_expiry(lease):
-            self._renewed_at = now
+            self._renewed_at = renewed_at
 
     def give_back(self, ended: bool) -> None:
         self._owner._claims.discard(self)
@@ -219,8 +220,3 @@ def _opened(place: tuple[str, etcd3gw.Etcd3Client | redis.Redis]) -> jobs.JobBoa
     board = backends.fetch("gateway", named, client=client)
     board.connect()
     return board
-
-
-def _now() -> float:
-    """Goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -125,10 +125,10 @@ def store(parts):
 
 
 @contextlib.contextmanager
-def engine(parts):
+def engine(parts, board=None):
     """As the daemon runs it, and ended as by SIGTERM."""
     stop = threading.Event()
-    made = Engine(parts.conf, parts.deployments, parts.sessions, parts.registry)
+    made = Engine(parts.conf, parts.deployments, parts.sessions, parts.registry, board)
     thread = threading.Thread(target=made.run, args=(stop,), daemon=True)
     thread.start()
     try:

@@ -23,7 +23,7 @@ from gateway.deploy.store import DeploymentStore
 from gateway.tests import database_servers, deployed
 from gateway.tests.functional.test_cloud_api import keystone, openstack, parts
 from gateway.tests.functional.test_coordination import etcd, redis_url
-from gateway.tests.functional.test_deploy_engine import asked_for, cloud, ended, states, store, until
+from gateway.tests.functional.test_deploy_engine import asked_for, cloud, ended, engine, states, store, until
 
 
 @pytest.fixture
@@ -147,20 +147,6 @@ def postgresql():
         yield server.start()
     finally:
         server.stop()
-
-
-@contextlib.contextmanager
-def engine(parts, board=None):
-    stop = threading.Event()
-    made = Engine(parts.conf, parts.deployments, parts.sessions, parts.registry, board)
-    thread = threading.Thread(target=made.run, args=(stop,), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
-        assert not thread.is_alive()
 
 
 def fails_at_ssh(parts):
