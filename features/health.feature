@@ -218,6 +218,6 @@ Feature: Health checks
     Given a web service ghost whose health check is answered 200
     When a member registers ghost with the check {"interval": 1, "timeout": 1, "failures_before_critical": 1, "deregister_after": 60}
     And the web service ghost stops
-    Then soon "status" of GET /registry/service/ghost-0 is "critical"
-    And "output" is "connection refused"
+    Then soon "output" of GET /registry/service/ghost-0 is "connection refused"
+    And "status" is "critical"
     And within 90 seconds GET /registry/service/ghost-0 is answered 404

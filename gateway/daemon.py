@@ -41,7 +41,7 @@ from gateway.deploy.store import DeploymentStore
 from gateway.deploy.sweeper import Sweeper
 from gateway.deploy.tunnel import Tunnels
 from gateway.deploy.work import Work
-from gateway.registry import dns, rpc, trusted_keys
+from gateway.registry import dns, notifications, rpc, trusted_keys
 from gateway.registry.model import Kind
 from gateway.registry.monitor import Monitor
 from gateway.registry.notifications import Notifications
@@ -322,7 +322,9 @@ def main() -> int:
         database = Database(conf)
         schema.upgrade(database)
         trusted_keys.load(conf)  # a file that is not there is told before anything starts
-        vault.opened(conf)  # that its keys can be used is better said once, here, than by every process
+        opened = vault.opened(conf)  # that its keys can be used is better said once, here, than by every process
+        if "monitor" in roles:
+            notifications.begin(conf, SubscriptionStore(database, opened), RegistryStore(database).index())
         single = {"engine", "monitor"} & set(roles)
         taken = [coordination.only_one(conf, role) for role in single]  # noqa: F841 (held)
         if "engine" in roles and not conf.coordination.backend_url:

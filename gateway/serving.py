@@ -3,6 +3,7 @@
 import asyncio
 import concurrent.futures
 import logging
+import os
 import pathlib
 import socket
 import ssl
@@ -22,6 +23,8 @@ from gateway.api.fastpath import FastPath
 from gateway.api.waiting import Stream
 
 LOG = logging.getLogger(__name__)
+
+_FIRST_REQUEST_WITHIN = 10  # seconds, about; a connection is taken without it then
 
 
 class Tls(NamedTuple):
@@ -136,10 +139,20 @@ def _granian_tls(tls: Tls | None) -> tuple:
 def listener(host: str, port: int) -> SocketHolder:
     """Raises OSError: granian says that a port is taken by a RuntimeError with a Rust backtrace in it."""
     try:
-        return ListenerSpec(host, port, 1024).build()
+        holder = ListenerSpec(host, port, 1024).build()
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise OSError(f"cannot listen on {host} port {port}: {reason}") from error
+    _accept_requests(holder)
+    return holder
+
+
+def _accept_requests(holder: SocketHolder) -> None:
+    """Lets a process take a connection only when its first request is there (tcp(7)). Granian closes, when it
+    stops, those on which it has read nothing yet: their requests would be lost at every reload. What no
+    process has taken, the next one answers."""
+    with socket.socket(fileno=os.dup(holder.get_fd())) as listening:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _FIRST_REQUEST_WITHIN)
 
 
 def reserved(host: str, port: int) -> socket.socket:

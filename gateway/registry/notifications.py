@@ -29,6 +29,12 @@ def is_on(conf: cfg.ConfigOpts) -> bool:
     return _SECTION in conf.list_all_sections()
 
 
+def begin(conf: cfg.ConfigOpts, store: SubscriptionStore, last: int) -> None:
+    """Before anything is served: a gateway that never told anything tells what changes from ``last`` on."""
+    if is_on(conf) and store.notified() is None:
+        store.set_notified(last)
+
+
 def notifier(conf: cfg.ConfigOpts):
     """Oslo.messaging's, for one thread."""
     import oslo_messaging  # large, and needed by few
@@ -61,10 +67,10 @@ class Notifications:
                 pause = _RETRY_AFTER
 
     def _tell(self, bus, stop: threading.Event) -> None:
-        """What came since the last time; the first time of all, nothing."""
+        """What came since the last time."""
         last = self._feed.refresh()
         index = self._store.notified()
-        if index is None or index > last:
+        if index > last:  # of another database, whose log began anew
             self._store.set_notified(last)
             return
         told = index

@@ -11,8 +11,8 @@ import oslo_messaging.notify._impl_test as sent
 from gateway import vault
 from gateway.api import changes
 from gateway.db import Database
+from gateway.registry import notifications
 from gateway.registry.model import Registration
-from gateway.registry.notifications import Notifications
 from gateway.registry.subscriptions import SubscriptionStore
 from gateway.tests import registered
 
@@ -23,8 +23,9 @@ def run(conf, act):
     """Lets ``act`` change something while the notifications run."""
     stop, registry = threading.Event(), registered.registry(conf)
     store = SubscriptionStore(Database(conf), vault.opened(conf))
+    notifications.begin(conf, store, registry.feed.refresh())
     thread = threading.Thread(
-        target=Notifications(conf, store, registry.feed, changes.view).run, args=(stop,)
+        target=notifications.Notifications(conf, store, registry.feed, changes.view).run, args=(stop,)
     )
     thread.start()
     try:
@@ -42,25 +43,21 @@ def test_each_change_of_each_project_is_told(tmp_path):
     sent.reset()
 
     def act():
+        for project in ("p1", "p2"):
+            other.register(project, Registration("mail", "http", "10.0.0.1", 80), verify=False)
+        other.deregister("p2", "mail", 0)
         deadline = time.monotonic() + PATIENCE
-        number = 0
-        while not sent.NOTIFICATIONS:  # until it has begun
-            number += 1
-            other.register(f"p{number}", Registration("mail", "http", "10.0.0.1", 80), verify=False)
-            time.sleep(0.1)
-            assert time.monotonic() < deadline
-        other.deregister(f"p{number}", "mail", 0)
-        while "instance.removed" not in [each[1]["event_type"] for each in sent.NOTIFICATIONS]:
+        while len(sent.NOTIFICATIONS) < 3:
             time.sleep(0.1)
             assert time.monotonic() < deadline
 
     run(conf, act)
     messages = [each[1] for each in sent.NOTIFICATIONS]
     indexes = [each["payload"]["index"] for each in messages]
-    assert indexes == list(range(indexes[0], indexes[-1] + 1))
-    assert {each["event_type"] for each in messages} == {"instance.created", "instance.removed"}
+    assert indexes == list(range(indexes[0], indexes[0] + 3))
+    told = [(each["event_type"], each["payload"]["project_id"]) for each in messages]
+    assert told == [("instance.created", "p1"), ("instance.created", "p2"), ("instance.removed", "p2")]
     assert messages[-1]["payload"]["instance"] == "mail-0"
-    assert messages[-1]["payload"]["project_id"].startswith("p")
     assert messages[-1]["publisher_id"].startswith("gateway.")
 
 
