@@ -322,7 +322,7 @@ def main() -> int:
         database = Database(conf)
         schema.upgrade(database)
         trusted_keys.load(conf)  # a file that is not there is told before anything starts
-        opened = vault.opened(conf)  # that its keys can be used is better said once, here, than by every process
+        opened = vault.opened(conf)  # that its keys can be used is said once, here, not by every process
         if "monitor" in roles:
             notifications.begin(conf, SubscriptionStore(database, opened), RegistryStore(database).index())
         single = {"engine", "monitor"} & set(roles)
