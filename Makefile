@@ -10,7 +10,7 @@ AIO := devstack/aio/cloud
 SCRIPTS = $(shell find . \( -name '.?*' ! -name .ci -o -name build \) -prune -o -type f -exec awk 'FNR == 1 && /^\#!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }' {} +)
 PLUGIN := $(addprefix devstack/,plugin.sh settings override-defaults)
 BASHATE := $(BIN)/python -m bashate.bashate
-ON_DATABASES := $(addprefix gateway/tests/,unit/test_registry.py unit/test_registry_schema.py unit/test_deploy_store.py unit/test_broker_store.py \
+ON_DATABASES := $(addprefix gateway/tests/,unit/test_registry.py unit/test_registry_schema.py unit/test_deploy_store.py unit/test_broker_store.py unit/test_migrations.py \
 	functional/test_registry_feed.py functional/test_registry_api.py functional/test_changes.py functional/test_following.py functional/test_webhooks.py)
 
 # Without OS_CLOUD the cloud is our own, devstack/aio; everything then runs inside its network.
@@ -28,7 +28,8 @@ help:
 	@echo 'make demo      everything from nothing: cloud, gateway, a service on a new server, its answer'
 	@echo 'make test      lint, unit, functional and the features on the real cloud'
 	@echo 'make up        the cloud and the gateway, left running; make down stops them'
-	@echo 'make check     what needs no cloud: lint, unit and functional tests, the documents'
+	@echo 'make check     what needs no cloud: lint, the packages, unit and functional tests, the documents'
+	@echo 'make lowest    unit and functional tests with the oldest releases of what is needed'
 	@echo 'make docs      the documents, in build/docs'
 	@echo 'make image     the container image, by docker or buildah (TAG=gateway:latest)'
 	@echo 'make databases the tests of what is stored, on PostgreSQL and MariaDB, started for them'
@@ -94,7 +95,24 @@ functional: venv
 docs: venv
 	$(BIN)/python -W ignore -m sphinx -q -W --keep-going -E -b html doc/source build/docs
 
-check: lint unit functional docs
+# What is handed out: the source has all that the repository has, and the wheel, made of it, all of the package.
+package: venv
+	$(BIN)/check-manifest -q
+	rm -rf build/package
+	$(BIN)/python -m build --outdir build/package >build/package.log 2>&1 || { cat build/package.log; exit 1; }
+	$(BIN)/check-wheel-contents build/package/*.whl
+
+check: lint package unit functional docs
+
+# The oldest releases of what the gateway needs, by its own word, in an environment of their own.
+lowest: build/lowest/.installed
+	build/lowest/bin/pytest -q gateway/tests
+
+build/lowest/.installed: requirements.txt test-requirements.txt setup.cfg
+	python3 -m venv --clear build/lowest
+	sed -n 's/^\([A-Za-z0-9_.-]*\)>=\([^,]*\).*/\1==\2/p' requirements.txt >build/lowest/requirements.txt
+	build/lowest/bin/pip install -q --disable-pip-version-check -r build/lowest/requirements.txt -r test-requirements.txt -e .
+	touch $@
 
 # What is in the database behaves alike on those that are not SQLite.
 databases: venv
@@ -136,4 +154,4 @@ samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv needed up down demo lint unit functional docs check databases features-on-databases features crash broker-stress several image test samples
+.PHONY: help venv needed up down demo lint unit functional docs package lowest check databases features-on-databases features crash broker-stress several image test samples

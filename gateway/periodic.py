@@ -11,14 +11,29 @@ from gateway import errors
 LOG = log.getLogger(__name__)
 
 
-def every(seconds: float, stop: threading.Event, what: str, act: Callable[[], object]) -> None:
-    """Calls ``act`` until ``stop`` is set, first when ``seconds`` are over; never where they are 0. When it
-    raises, the log says that ``what`` failed, of what is unexpected once in a row, and it is called again."""
+_STILL = 1.0  # seconds
+
+
+def every(
+    seconds: float,
+    stop: threading.Event,
+    what: str,
+    act: Callable[[], object],
+    version: Callable[[], int | None] = lambda: None,
+) -> None:
+    """Calls ``act`` until ``stop`` is set, first when ``seconds`` are over; never where they are 0. While
+    ``version`` (``Database.version``) stays the same it is called once a second only, for what time brings.
+    When it raises, the log says that ``what`` failed, of what is unexpected once in a row, and it is called
+    again."""
     failing: type | None = None
+    seen, looked_at = None, 0.0
     while seconds and not stop.wait(seconds):
+        newest, now = version(), time.monotonic()  # first: what changes meanwhile is looked at again
+        if newest is not None and newest == seen and now - looked_at < _STILL:
+            continue
         try:
             act()
-            failing = None
+            failing, seen, looked_at = None, newest, now
         except errors.GatewayError as error:
             LOG.warning("%s failed; trying again: %s", what, error.message)
         except Exception as error:

@@ -74,7 +74,8 @@ class Rotator:
     def run(self, stop: threading.Event) -> None:
         """A look every [engine] poll_interval seconds until ``stop``."""
         act = functools.partial(self._look, stop)
-        periodic.every(self._conf.engine.poll_interval, stop, "Looking for rotations", act)
+        seconds = self._conf.engine.poll_interval
+        periodic.every(seconds, stop, "Looking for rotations", act, self._broker.version)
 
     def _look(self, stop: threading.Event) -> None:
         for rotation in self._broker.rotations():

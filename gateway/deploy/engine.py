@@ -84,7 +84,7 @@ class Engine:
             connection.upgrade()
         pool = concurrent.futures.ThreadPoolExecutor(self._conf.engine.max_deployments, "deployment")
         look = functools.partial(self._take, pool)
-        periodic.every(self._conf.engine.poll_interval, stop, "Looking for work", look)
+        periodic.every(self._conf.engine.poll_interval, stop, "Looking for work", look, self._store.version)
         self._drain()
 
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:

@@ -118,6 +118,8 @@ class MariaDB(Server):
             "--bind-address=127.0.0.1",
             f"--port={self.port}",
             "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+            "--skip-log-bin",
             "--innodb-buffer-pool-size=16M",
             f"--max-connections={_CONNECTIONS}",
             *((f"--ssl-cert={self._pem}", f"--ssl-key={self._pem}") if self.certificate else ()),

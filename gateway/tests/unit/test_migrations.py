@@ -1,11 +1,13 @@
 """Up from every schema there was, with something in every table; and what a migration may not do while
 daemons of the release before still run."""
 
+import decimal
 import json
 import re
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
 from gateway.db import Database, schema
 from gateway.tests.registered import configuration
@@ -37,10 +39,10 @@ def _tables(connection) -> dict[str, sa.Table]:
 
 def _value(column: sa.Column):
     """The same for a key and what refers to it."""
-    if isinstance(column.type, sa.JSON) or column.name in _JSON:
+    if isinstance(column.type, (sa.JSON, mysql.LONGTEXT)) or column.name in _JSON:  # MariaDB's JSON
         value = _JSON.get(column.name, [])
         return value if isinstance(column.type, sa.JSON) else json.dumps(value)
-    numbers = {bool: False, int: 1, float: 1.0}
+    numbers = {bool: False, int: 1, float: 1.0, decimal.Decimal: 1.0}
     return numbers.get(column.type.python_type, "x")
 
 

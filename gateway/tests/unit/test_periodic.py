@@ -31,6 +31,34 @@ def test_never_once_stopped_nor_without_an_interval(stopped):
     periodic.every(0.001 if stopped else 0, stop, "A look", lambda: pytest.fail("was called"))
 
 
+def test_what_stays_the_same_is_looked_at_once_a_second(monkeypatch):
+    now, stop, looks = [100.0], threading.Event(), []
+    monkeypatch.setattr(periodic.time, "monotonic", lambda: now[0])
+    versions = iter([1, 1, 2, 2, 2, 3])
+
+    def version():
+        now[0] += 0.4
+        found = next(versions, None)
+        if found is None:
+            stop.set()
+        return found
+
+    periodic.every(0.001, stop, "A look", lambda: looks.append(round(now[0] - 100, 1)), version)
+    assert looks == [0.4, 1.2, 2.4, 2.8]
+
+
+def test_what_failed_is_looked_at_again_though_nothing_changed(caplog):
+    stop, raised = threading.Event(), [KeyError("x")]
+
+    def act():
+        if raised:
+            raise raised.pop()
+        stop.set()
+
+    periodic.every(0.001, stop, "A look", act, lambda: 1)
+    assert stop.is_set()
+
+
 def test_what_fails_is_due_ever_later(monkeypatch):
     now = [100.0]
     monkeypatch.setattr(periodic.time, "monotonic", lambda: now[0])
