@@ -19,6 +19,22 @@ Feature: The operator's command
     When I run gateway-manage db check
     Then it exits with 0
 
+  Scenario: What stands in the way of this release
+    Given a gateway of the scenario's own
+    When I run gateway-status upgrade check
+    Then it exits with 0
+    And it prints "Check: Database"
+    And it prints "Result: Success"
+    When the daemon is told to stop
+    And its database is of the release with schema 0014
+    And I run gateway-status upgrade check
+    Then it exits with 1
+    And it prints "Its schema is at 0014; gateway-manage db upgrade"
+    When others may read its keys
+    And I run gateway-status upgrade check
+    Then it exits with 2
+    And it prints "Make it 0700"
+
   Scenario: New keys for the secrets, without a restart
     Given a gateway of the scenario's own
     When a member calls POST /registry/tokens

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 
+import alembic.command
+import alembic.config
 import sqlalchemy as sa
 from behave import then, when
 from harness import clouds
@@ -16,9 +18,10 @@ from harness.names import filled
 _SOON = 120  # seconds
 
 
-@when("I run gateway-manage {arguments}")
-def step_manage(context, arguments):
-    program = [sys.executable, "-m", "gateway.manage", *context.gateway.command[1:]]
+@when("I run gateway-{command:w} {arguments}")
+def step_manage(context, command, arguments):
+    """gateway-manage, or gateway-status."""
+    program = [sys.executable, "-m", f"gateway.{command}", *context.gateway.command[1:]]
     context.ran = subprocess.run(
         [*program, *shlex.split(filled(arguments, context.names))],
         capture_output=True,
@@ -46,6 +49,17 @@ def _database(context) -> Iterator[sa.Connection]:
 def step_new_database(context):
     context.gateway.exit_code()
     context.gateway.new_database()
+
+
+@when("its database is of the release with schema {revision:S}")
+def step_old_database(context, revision):
+    """A new one, brought so far."""
+    step_new_database(context)
+    config = alembic.config.Config()
+    config.set_main_option("script_location", "gateway.db:migrations")
+    with _database(context) as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
 
 
 @when("its database forgets the deployment")
