@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 AIO := devstack/aio/cloud
 # Every script that says so in its first line. bashate judges the DevStack plugin as OpenStack does, long lines
 # apart; the others have two spaces and their ((…)), as this project writes them.
-SCRIPTS = $(shell find . \( -name '.?*' ! -name .ci -o -name build \) -prune -o -type f -exec awk 'FNR == 1 && /^\#!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }' {} +)
+HASH := \#
+SCRIPTS = $(shell find . \( -name '.?*' ! -name .ci -o -name build \) -prune -o -type f -exec awk 'FNR == 1 && /^$(HASH)!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }' {} +)
 PLUGIN := $(addprefix devstack/,plugin.sh settings override-defaults)
 BASHATE := $(BIN)/python -m bashate.bashate
 ON_DATABASES := $(addprefix gateway/tests/,unit/test_registry.py unit/test_registry_schema.py unit/test_deploy_store.py unit/test_broker_store.py unit/test_migrations.py \
@@ -80,15 +81,14 @@ unit: venv
 	$(BIN)/pytest -q gateway/tests/unit
 
 # What tests start: databases, etcd; a browser; what builds and runs the container image and the machine of the units.
-NEEDED := bind9-dnsutils chromium chromium-driver mariadb-server postgresql redis-server buildah podman crun catatonit debootstrap etcd-server systemd-container
+NEEDED := bind9-dnsutils chromium chromium-driver mariadb-server postgresql redis-server buildah podman crun catatonit debootstrap etcd-server shellcheck systemd-container
 needed:
 	@test $$(id -u) != 0 || dpkg -s $(NEEDED) >/dev/null 2>&1 || \
 		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(NEEDED); }
+	@test -x /usr/sbin/sshd || test $$(id -u) != 0 || $(AIO) install
 
 # Tests of SSH need an sshd to start for themselves; without root they say that they are left out.
-functional: venv
-	@test -x /usr/sbin/sshd || test $$(id -u) != 0 || $(AIO) install
-	@$(MAKE) --no-print-directory needed
+functional: venv needed
 	$(BIN)/pytest -q gateway/tests/functional
 
 # All of them anew: they are made of the code, which Sphinx does not look at. Warnings are errors.
@@ -148,7 +148,13 @@ several: venv
 	unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc \
 		env PYTHONPATH=features $(BIN)/python -m several $(SEVERAL)
 
-test: check features
+# What the features need that takes minutes is made while the other tests leave a processor to it.
+test: venv needed
+	mkdir -p build
+	devstack/features --prepare >build/prepare.log 2>&1 & prepared=$$!; status=0; \
+		$(MAKE) --no-print-directory check || status=$$?; \
+		wait $$prepared || echo '*** Not all is prepared for the features: see build/prepare.log'; exit $$status
+	$(MAKE) --no-print-directory features
 
 samples: venv
 	$(BIN)/python devstack/samples.py

@@ -119,6 +119,7 @@ class _Round:
         self._view = view
         self._tasks: dict[str, asyncio.Task] = {}
         self._pending: set[str] = set()
+        self._seen: int | None = None  # the database's version that was looked at last
         self._news = asyncio.Event()  # set once, and then another one
         self._telling: dict[str, float] = {}  # by subscription: of when the change is
 
@@ -139,16 +140,22 @@ class _Round:
 
     async def _look(self) -> None:
         """For changes, for what is to be sent again, and for subscriptions that came and went."""
+        version = self._store.version()  # first: what is committed meanwhile is looked at again
+        if version is None or version != self._seen:
+            await self._read()
+            self._seen = version
+        metrics.WEBHOOK_BEHIND.set(time.time() - min(self._telling.values(), default=time.time()))
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def _read(self) -> None:
         await asyncio.to_thread(self._feed.refresh)
         self._pending = await asyncio.to_thread(self._store.pending)
-        metrics.WEBHOOK_BEHIND.set(time.time() - min(self._telling.values(), default=time.time()))
         known = {each.id: each for each in await asyncio.to_thread(self._store.everything)}
         for gone in self._tasks.keys() - known.keys():
             self._tasks.pop(gone).cancel()
         for id in known.keys() - self._tasks.keys():
             self._tasks[id] = asyncio.create_task(self._serve(known[id]))
-        news, self._news = self._news, asyncio.Event()
-        news.set()
 
     async def _serve(self, subscription: Subscription) -> None:
         """Tells one receiver everything, for ever."""
