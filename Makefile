@@ -39,6 +39,7 @@ help:
 	@echo 'make crash     kills the gateway at every step of every flow (FLOW="update new" for some); half an hour'
 	@echo 'make broker-stress  200 services made and deleted by 16 clients, the gateway killed twice meanwhile; minutes'
 	@echo 'make several   kills, freezes and cuts off the gateway on several hosts of network namespaces; ten minutes'
+	@echo 'make several-engines  the same to three engines, on the real cloud; a quarter of an hour'
 	@echo 'make samples   writes etc/gateway/*.sample and the code of registry.proto anew'
 	@echo 'With OS_CLOUD=NAME, of your clouds.yaml, demo, up and features use that cloud; no root then.'
 
@@ -119,10 +120,10 @@ databases: venv
 	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
 	$(BIN)/python -m gateway.tests.database_servers $(BIN)/pytest -q -p no:warnings $(ON_DATABASES)
 
-# The features that boot no guest, twice; the cloud is there (make up).
+# The features that boot no guest and bring no database, twice; the cloud is there (make up).
 features-on-databases: venv
 	@test $$(id -u) != 0 || test -x /usr/sbin/mariadbd -a -d /usr/lib/postgresql || apt-get install -qy postgresql mariadb-server
-	$(INSIDE) $(BIN)/python -m gateway.tests.database_servers $(BIN)/behave --tags "not @servers" features/*.feature
+	$(INSIDE) $(BIN)/python -m gateway.tests.database_servers $(BIN)/behave --tags "not @servers and not @own_database" features/*.feature
 
 TAG := gateway:latest
 image:
@@ -148,6 +149,10 @@ several: venv
 	unshare --net --mount --propagation private --pid --fork --kill-child --mount-proc \
 		env PYTHONPATH=features $(BIN)/python -m several $(SEVERAL)
 
+# Three engines over PostgreSQL and etcd, which meet the same on the real cloud.
+several-engines: venv
+	$(INSIDE) env PYTHONPATH=features $(BIN)/python -m several.engines $(SEVERAL)
+
 # What the features need that takes minutes is made while the other tests leave a processor to it.
 test: venv needed
 	mkdir -p build
@@ -160,4 +165,4 @@ samples: venv
 	$(BIN)/python devstack/samples.py
 	$(BIN)/python devstack/protos.py
 
-.PHONY: help venv needed up down demo lint unit functional docs package lowest check databases features-on-databases features crash broker-stress several image test samples
+.PHONY: help venv needed up down demo lint unit functional docs package lowest check databases features-on-databases features crash broker-stress several several-engines image test samples

@@ -1,4 +1,4 @@
-@aio @container
+@aio @container @own_database
 Feature: The gateway in a container
   Its image is small and has nothing in it that only its making needs; it runs without privileges.
 

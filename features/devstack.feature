@@ -1,4 +1,4 @@
-@aio @admin @databases
+@aio @admin @databases @own_database
 Feature: The DevStack plugin
   `enable_plugin gateway URL` in local.conf. DevStack itself wants the Internet; harness/devstack.sh does here what
   DevStack does with a plugin, on a cloud that runs.

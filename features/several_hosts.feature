@@ -1,4 +1,4 @@
-@databases @etcd
+@databases @etcd @own_database
 Feature: More than one machine
   Any number of gateways work together on one PostgreSQL or MariaDB, and find each other by etcd or Redis. `make
   several` has the whole table of faults, on hosts of network namespaces.

@@ -1,4 +1,4 @@
-@systemd
+@systemd @own_database
 Feature: gatewayd as services of systemd
   On a Debian of its own, under its own systemd: installed by the commands of doc/source/operating.rst, from the wheel.
 

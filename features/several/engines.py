@@ -2,7 +2,7 @@
 frozen, told to stop, or cut off from etcd, from the database, from both, and comes back while
 another one works.
 
-    python -m several.engines          (PYTHONPATH=features, in the cloud's network)
+    make several-engines          (SEVERAL="frozen" for one of them)
 
 Prints a row for each; exits with 1 when anything is not as it should.
 """
