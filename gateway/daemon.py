@@ -18,7 +18,7 @@ from oslo_log import log
 from gateway import conf as options
 from gateway import coordination, errors, exporter, serving, supervision, vault, worker
 from gateway.api import app as api
-from gateway.api import changes, consul, standalone
+from gateway.api import audit_rpc, changes, consul, standalone
 from gateway.api.audit import Audit
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
@@ -228,19 +228,22 @@ class RpcRole(UntilStopped):
             thread.start()
         for thread in threads:
             thread.join()
+        built.audit.close(_FAREWELL)
 
     def _listeners(self, built: api.Parts) -> Iterator[rpc.Listener]:
         conf = self._conf
-        access = rpc.ByToken(Tokens(conf, built.sessions))
-        servicer = rpc.RegistryService(built.registry, access, checked_registration)
+        tokens = Tokens(conf, built.sessions)
+        servicer = rpc.RegistryService(built.registry, rpc.ByToken(tokens), checked_registration)
         tls = rpc.credentials(conf.rpc.cert_file, conf.rpc.key_file, conf.rpc.client_ca_file)
-        yield rpc.Listener(conf, servicer, serving.place(conf.rpc.host, conf.rpc.port), tls)
+        told = audit_rpc.interceptors(built.audit, tokens.caller)
+        yield rpc.Listener(conf, servicer, serving.place(conf.rpc.host, conf.rpc.port), tls, told)
         own = conf.standalone
         if own.rpc_port:
             networks = Networks(own.project_id, own.allowed_networks)
             registry = Standalone(conf, built.registry)
             servicer = rpc.RegistryService(registry, networks, checked_registration)
-            yield rpc.Listener(conf, servicer, serving.place(own.host, own.rpc_port))
+            told = audit_rpc.interceptors(built.audit, lambda token: None)  # which nobody looks at
+            yield rpc.Listener(conf, servicer, serving.place(own.host, own.rpc_port), None, told)
 
 
 class MetricsRole(cotyledon.Service):

@@ -1,6 +1,6 @@
 """Who did what: an event on OpenStack's message bus (audit.http.response, in CADF's form) for each request
 that changes something, shows credentials, or is refused for who asks, where the configuration has a section
-[oslo_messaging_notifications].
+[oslo_messaging_notifications]. Calls by gRPC: ``gateway.api.audit_rpc``.
 
 Heartbeats of instances are left out. Neither bodies nor query strings are told, nor anything secret.
 keystonemiddleware's own audit is not used: it sends before it answers, so that a bus which is away holds up
@@ -17,13 +17,17 @@ from collections.abc import Callable
 
 import pycadf.cadftaxonomy as taxonomy
 from oslo_config import cfg
-from pycadf import event, host, reason, resource
+from pycadf import event as cadf
+from pycadf import host, resource
+from pycadf.reason import Reason
 
 from gateway import metrics
 from gateway.api import auth, routes
 from gateway.registry import notifications
 
 LOG = logging.getLogger(__name__)
+
+READ, UNKNOWN = taxonomy.ACTION_READ, taxonomy.UNKNOWN
 
 # what is called by a name is known by that
 warnings.filterwarnings("ignore", "Invalid uuid")
@@ -141,31 +145,47 @@ def described(environ: dict, status: int, location: str) -> dict:
     """The event; ``location`` names what was made."""
     method, route = environ["REQUEST_METHOD"], routes.route(environ["PATH_INFO"])
     verb = route.template.rpartition("/")[2]
-    made = event.Event(
-        action=f"update/{verb}" if verb in _VERBS else _ACTIONS.get(method, taxonomy.ACTION_READ),
-        outcome=taxonomy.OUTCOME_SUCCESS if status < 400 else taxonomy.OUTCOME_FAILURE,
-        reason=reason.Reason(reasonType="HTTP", reasonCode=str(status)),
+    caller, address = environ.get(auth.CALLER), environ.get("REMOTE_ADDR")
+    agent, request_id = environ.get("HTTP_USER_AGENT", "")[:255], environ.get("openstack.request_id")
+    return event(
+        f"update/{verb}" if verb in _VERBS else _ACTIONS.get(method, READ),
+        succeeded=status < 400,
+        reason=("HTTP", str(status)),
         target=_target(route, location),
+        initiator=initiator(caller, address, agent, request_id),
+        path=environ["PATH_INFO"],
+    )
+
+
+def event(
+    action: str, succeeded: bool, reason: tuple[str, str], target: tuple[str, str], initiator: dict, path: str
+) -> dict:
+    """In CADF's form. ``reason``: the protocol, and its word for what came of it; ``target``: id, typeURI."""
+    id, kind = target
+    made = cadf.Event(
+        action=action,
+        outcome=taxonomy.OUTCOME_SUCCESS if succeeded else taxonomy.OUTCOME_FAILURE,
+        reason=Reason(*reason),
+        target=resource.Resource(id=id, typeURI=kind),
         observer=resource.Resource(id="gateway", typeURI="service/gateway"),
     ).as_dict()
-    return {**made, "initiator": _initiator(environ), "requestPath": environ["PATH_INFO"]}
+    return {**made, "initiator": initiator, "requestPath": path}
 
 
-def _target(route: routes.Route, location: str) -> resource.Resource:
-    id = location.rstrip("/").rpartition("/")[2] or (route.values[-1] if route.values else taxonomy.UNKNOWN)
-    kind = route.template.strip("/").replace("{", "").replace("}", "")
-    return resource.Resource(id=id, typeURI=f"service/gateway/{kind}".rstrip("/"))
-
-
-def _initiator(environ: dict) -> dict:
-    """CADF's, with OpenStack's additions."""
-    caller: auth.Caller | None = environ.get(auth.CALLER)
-    agent = environ.get("HTTP_USER_AGENT", "")[:255] or None
+def initiator(
+    caller: auth.Caller | None, address: str | None, agent: str = "", request_id: str | None = None
+) -> dict:
+    """CADF's, with OpenStack's additions. ``caller``: None for who was not known."""
     made = resource.Resource(
-        id=(caller and caller.user_id) or taxonomy.UNKNOWN,
+        id=(caller and caller.user_id) or UNKNOWN,
         name=(caller and caller.user_name) or None,
         typeURI=taxonomy.ACCOUNT_USER,
-        host=host.Host(address=environ.get("REMOTE_ADDR"), agent=agent),
+        host=host.Host(address=address, agent=agent or None),
     ).as_dict()
-    project_id = caller.project_id if caller else None
-    return {**made, "project_id": project_id, "request_id": environ.get("openstack.request_id")}
+    return {**made, "project_id": caller.project_id if caller else None, "request_id": request_id}
+
+
+def _target(route: routes.Route, location: str) -> tuple[str, str]:
+    id = location.rstrip("/").rpartition("/")[2] or (route.values[-1] if route.values else UNKNOWN)
+    kind = route.template.strip("/").replace("{", "").replace("}", "")
+    return id, f"service/gateway/{kind}".rstrip("/")

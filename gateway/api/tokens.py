@@ -64,6 +64,10 @@ class Tokens:
             return caller.project_id
         return self._validated(token, rule).project_id
 
+    def caller(self, token: str) -> auth.Caller | None:
+        """Whose it is, where it was accepted lately."""
+        return self._known.caller(token)
+
     def owner(self, token: str) -> Callable[[str], str | None]:
         """Tells which server of the token's project an address is of, by asking OpenStack with the token."""
 
@@ -77,9 +81,9 @@ class Tokens:
         request = webob.Request.blank("/", headers={"X-Auth-Token": token})
         request.environ["openstack.request_id"] = oslo_context.generate_request_id()
         request.get_response(self._validator)
-        context = auth.authorize(request, rule)
-        self._known.remember(token, request.environ[auth.CALLER])
-        return context
+        if (caller := request.environ.get(auth.CALLER)) is not None:
+            self._known.remember(token, caller)
+        return auth.authorize(request, rule)
 
 
 def _nothing(environ, start_response):

@@ -13,7 +13,8 @@ import functools
 import logging
 import pathlib
 import threading
-from collections.abc import Callable
+import urllib.parse
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import grpc
@@ -177,12 +178,25 @@ class ByToken:
         return self._tokens.owner(self._token(context))
 
     def _token(self, context: grpc.ServicerContext) -> str:
-        for name, value in context.invocation_metadata():
-            if name == "x-auth-token":
-                return value
-        raise errors.Unauthorized(
-            "gateway.auth.token", "A valid Keystone token is needed: send it as the metadata x-auth-token."
-        )
+        sent = token(context)
+        if sent is None:
+            raise errors.Unauthorized(
+                "gateway.auth.token",
+                "A valid Keystone token is needed: send it as the metadata x-auth-token.",
+            )
+        return sent
+
+
+def token(context: grpc.ServicerContext) -> str | None:
+    """What the caller sent as one."""
+    metadata = context.invocation_metadata()
+    return next((value for name, value in metadata if name == "x-auth-token"), None)
+
+
+def address(context: grpc.ServicerContext) -> str:
+    """The caller's: of ``ipv4:127.0.0.1:4711`` or ``ipv6:%5B::1%5D:4711``."""
+    _, _, place = urllib.parse.unquote(context.peer()).partition(":")
+    return place.rpartition(":")[0].strip("[]")
 
 
 def _plain(value):
@@ -225,10 +239,12 @@ class Listener:
         servicer: RegistryService,
         address: str,
         credentials: grpc.ServerCredentials | None = None,
+        interceptors: Sequence[grpc.ServerInterceptor] = (),
     ):
         self._health = health.HealthServicer()
         self._server = grpc.server(
             concurrent.futures.ThreadPoolExecutor(conf.rpc.threads, "rpc"),
+            interceptors=interceptors,
             options=[
                 ("grpc.max_receive_message_length", conf.rpc.max_message),
                 ("grpc.max_send_message_length", conf.rpc.max_answer),

@@ -8,12 +8,12 @@ import dataclasses
 import ipaddress
 import socket
 import time
-import urllib.parse
 
 import grpc
 from oslo_config import cfg
 
 from gateway import errors
+from gateway.registry import rpc
 from gateway.registry.model import Instance, Registration
 from gateway.registry.registry import Owner, Registry, nobody
 
@@ -91,13 +91,7 @@ class Networks:
     # rpc.Access
 
     def project(self, context: grpc.ServicerContext, rule: str) -> str:
-        return self.project_of(_peer(context), rule)
+        return self.project_of(rpc.address(context), rule)
 
     def owner(self, context: grpc.ServicerContext) -> Owner:
         return nobody
-
-
-def _peer(context: grpc.ServicerContext) -> str:
-    """The address of ``ipv4:127.0.0.1:4711`` or ``ipv6:%5B::1%5D:4711``."""
-    _, _, place = urllib.parse.unquote(context.peer()).partition(":")
-    return place.rpartition(":")[0].strip("[]")

@@ -4,6 +4,7 @@ import pathlib
 import tempfile
 import threading
 import time
+import types
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_tools import protoc
 
+from gateway.api import audit_rpc
 from gateway.api.service import checked_registration
 from gateway.api.tokens import Tokens
 from gateway.registry import registry_pb2 as pb
@@ -39,7 +41,8 @@ def test_the_generated_module_is_what_the_proto_file_says():
 
 
 class Client:
-    def __init__(self, address: str):
+    def __init__(self, address: str, told: list[dict]):
+        self.told = told  # audit events
         self.channel = grpc.insecure_channel(address)
 
     def call(self, method: str, request=None, token: str | None = MEMBER, timeout: float = _TIMEOUT):
@@ -64,13 +67,15 @@ def serving(tmp_path, identity):  # noqa: F811
         "user_domain_name = Default\nproject_domain_name = Default\n"
     )
     conf = registered.configuration(tmp_path, [file])
-    access = rpc.ByToken(Tokens(conf, opened(conf)))
-    servicer = rpc.RegistryService(registered.registry(conf), access, checked_registration)
-    listener, stop = rpc.Listener(conf, servicer, "127.0.0.1:0"), threading.Event()
+    tokens, told = Tokens(conf, opened(conf)), []
+    servicer = rpc.RegistryService(registered.registry(conf), rpc.ByToken(tokens), checked_registration)
+    audited = audit_rpc.Audited(types.SimpleNamespace(tell=told.append), tokens.caller)
+    listener = rpc.Listener(conf, servicer, "127.0.0.1:0", interceptors=[audited])
+    stop = threading.Event()
     listener.start()
     thread = threading.Thread(target=listener.serve, args=(stop, 1))
     thread.start()
-    yield Client(f"127.0.0.1:{listener.port}")
+    yield Client(f"127.0.0.1:{listener.port}", told)
     stop.set()
     thread.join()
 
@@ -90,6 +95,31 @@ def refused(serving, *call, **kwargs) -> grpc.RpcError:
     with pytest.raises(grpc.RpcError) as caught:
         serving.call(*call, **kwargs)
     return caught.value
+
+
+def test_who_registers_is_told_and_who_may_not(serving, up):
+    serving.call("Register", wanted(up))
+    serving.call("Register", wanted(up))
+    serving.call("Register", wanted(up, type="other"), token=READER)
+    serving.call("ListServicesTypes")
+    serving.call("GetHealth", token=None)
+    refused(serving, "ListServicesTypes", token=None)
+    found = [
+        (each["initiator"]["id"], each["action"], each["target"]["id"], each["outcome"], each["reason"])
+        for each in serving.told
+    ]
+    assert [each[1:4] for each in found] == [
+        ("create", "my-auth-0", "success"),
+        ("create", "my-auth", "failure"),
+        ("create", "other", "failure"),
+        ("read", "unknown", "failure"),
+    ]
+    words = ["OK", "EXISTS", "CANCELED", "UNAUTHENTICATED"]
+    assert [each[4] for each in found] == [{"reasonType": "gRPC", "reasonCode": word} for word in words]
+    assert [each[0] == "unknown" for each in found] == [False, False, False, True]
+    assert serving.told[0]["initiator"]["host"]["address"] == "127.0.0.1"
+    assert serving.told[0]["requestPath"] == "/proto.RegistryService/Register"
+    assert MEMBER not in str(serving.told)
 
 
 def test_the_life_of_an_instance(serving, up):
