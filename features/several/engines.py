@@ -45,6 +45,11 @@ class Engine(Gatewayd):
     def _wait_until_up(self) -> None:
         """It has no port; the deployment waits for it."""
 
+    def end(self) -> None:
+        """However a fault has left it."""
+        with contextlib.suppress(ProcessLookupError):
+            self.kill()
+
     def all_processes(self, number: signal.Signals) -> None:
         os.killpg(self.pid, number)
 
@@ -82,12 +87,13 @@ class Hosts(Lane):
         self.engines = [Engine(each, self.daemon.state, database, etcd_port) for each in folders]
         for each in self.engines:
             each.start()
-            made.callback(each.kill)
+            made.callback(each.end)
 
     def owner(self) -> str | None:
         """Of the one job on the board."""
         for value, _ in self._etcd.get_prefix("/taskflow/jobs/gateway/"):
-            if "owner" in (found := json.loads(value)):
+            found = json.loads(value)  # the board keeps a number there, too
+            if isinstance(found, dict) and "owner" in found:
                 return found["owner"]
         return None
 
