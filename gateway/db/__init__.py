@@ -45,7 +45,12 @@ _PATIENCE = {
         "keepalives_idle": "5",
         "keepalives_interval": "5",
     },
-    "mysql+pymysql": {"connect_timeout": "10", "read_timeout": "60", "write_timeout": "10"},
+    "mysql+pymysql": {
+        "charset": "utf8mb4",  # oslo.db's is utf8, in which MariaDB compares no name with all characters
+        "connect_timeout": "10",
+        "read_timeout": "60",
+        "write_timeout": "10",
+    },
 }
 
 
