@@ -36,9 +36,9 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-#: How long the servers' drivers wait for one that does not answer, where the URL does not say it: in seconds,
-#: but for libpq's tcp_user_timeout. A lock may take MariaDB 50 s.
-_PATIENCE = {
+#: What the servers' drivers are told where the URL does not say it: how long they wait for one that does not
+#: answer, in seconds but for libpq's tcp_user_timeout (a lock may take MariaDB 50 s), and the character set.
+_TOLD = {
     "postgresql+psycopg2": {
         "connect_timeout": "10",
         "tcp_user_timeout": "15000",
@@ -55,10 +55,10 @@ _PATIENCE = {
 
 
 def url(conf: cfg.ConfigOpts) -> str:
-    """[database] connection, and how long to wait there: a server that is cut off is given up in time."""
+    """[database] connection, with ``_TOLD``: a server that is cut off is given up in time."""
     given = sa.make_url(conf.database.connection)
     driver = f"{given.get_backend_name()}+{given.get_driver_name()}"
-    wanted = {name: text for name, text in _PATIENCE.get(driver, {}).items() if name not in given.query}
+    wanted = {name: text for name, text in _TOLD.get(driver, {}).items() if name not in given.query}
     return given.update_query_dict(wanted).render_as_string(hide_password=False)
 
 
