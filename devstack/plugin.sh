@@ -103,9 +103,18 @@ function start_gateway {
     done
     if is_service_enabled gateway-api; then
         local url="http://$GATEWAY_HOST:$GATEWAY_PORT/healthcheck"
-        test_with_retry "curl -fs --noproxy '*' -o /dev/null $url" "gateway: $url does not answer: see the journal of \
-devstack@gateway-api" "$SERVICE_TIMEOUT"
+        wait_for_gateway gateway-api "$url" "curl -fs --noproxy '*' -o /dev/null $url"
     fi
+    if is_service_enabled gateway-rpc; then
+        local host=${GATEWAY_HOST//[\[\]]/}
+        wait_for_gateway gateway-rpc "$GATEWAY_HOST:$GATEWAY_RPC_PORT" \
+            "bash -c 'exec 3<>/dev/tcp/$host/$GATEWAY_RPC_PORT' 2>/dev/null"
+    fi
+}
+
+# UNIT, what it is to answer, COMMAND that succeeds once it does
+function wait_for_gateway {
+    test_with_retry "$3" "gateway: $2 does not answer: see the journal of devstack@$1" "$SERVICE_TIMEOUT"
 }
 
 function stop_gateway {
