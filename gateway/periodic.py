@@ -1,5 +1,6 @@
 """What the engine's process does again and again, and when it tries again what failed."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -19,21 +20,21 @@ def every(
     stop: threading.Event,
     what: str,
     act: Callable[[], object],
-    version: Callable[[], int | None] = lambda: None,
+    looking: Callable[[], contextlib.AbstractContextManager[bool]] = lambda: contextlib.nullcontext(True),
 ) -> None:
     """Calls ``act`` until ``stop`` is set, first when ``seconds`` are over; never where they are 0. While
-    ``version`` (``Database.version``) stays the same it is called once a second only, for what time brings.
-    When it raises, the log says that ``what`` failed, of what is unexpected once in a row, and it is called
-    again."""
+    ``looking`` (``Commits.looking``) says that nothing is new it is called once a second only, for what time
+    brings. When it raises, the log says that ``what`` failed, of what is unexpected once in a row, and it is
+    called again."""
     failing: type | None = None
-    seen, looked_at = None, 0.0
+    looked_at = 0.0
     while seconds and not stop.wait(seconds):
-        newest, now = version(), time.monotonic()  # first: what changes meanwhile is looked at again
-        if newest is not None and newest == seen and now - looked_at < _STILL:
-            continue
+        now = time.monotonic()
         try:
-            act()
-            failing, seen, looked_at = None, newest, now
+            with looking() as is_new:
+                if is_new or now - looked_at >= _STILL:
+                    act()
+                    failing, looked_at = None, now
         except errors.GatewayError as error:
             LOG.warning("%s failed; trying again: %s", what, error.message)
         except Exception as error:

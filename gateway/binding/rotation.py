@@ -75,7 +75,7 @@ class Rotator:
         """A look every [engine] poll_interval seconds until ``stop``."""
         act = functools.partial(self._look, stop)
         seconds = self._conf.engine.poll_interval
-        periodic.every(seconds, stop, "Looking for rotations", act, self._broker.version)
+        periodic.every(seconds, stop, "Looking for rotations", act, self._broker.commits().looking)
 
     def _look(self, stop: threading.Event) -> None:
         for rotation in self._broker.rotations():

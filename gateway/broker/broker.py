@@ -129,7 +129,9 @@ class Broker:
         self._checkers = concurrent.futures.ThreadPoolExecutor(_CHECKS_AT_ONCE, "provider")
         pool = concurrent.futures.ThreadPoolExecutor(self._conf.broker.max_work, "broker")
         look = functools.partial(self._take, pool)
-        periodic.every(self._conf.engine.poll_interval, stop, "Looking for work", look, self._store.version)
+        periodic.every(
+            self._conf.engine.poll_interval, stop, "Looking for work", look, self._store.commits().looking
+        )
         futures = [future for _, future in self._running.values()]
         concurrent.futures.wait(futures, self._conf.engine.drain_timeout)
         # the lock ends with the process: what hangs yet has it

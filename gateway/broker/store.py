@@ -39,7 +39,7 @@ class BrokerStore(Providers, InUse, Rotations):
         uses: Callable[[sa.Connection, str], Collection[Use]] = lambda connection, service_id: (),
     ):
         self._database = database
-        self.version = database.version
+        self.commits = database.commits
         self._vault = vault
         self._uses = uses
 

@@ -134,6 +134,10 @@ class Database:
         except (sqlite3.Error, sa.exc.SQLAlchemyError):
             return None
 
+    def commits(self) -> "Commits":
+        """For one reader, which reads again only what may have changed."""
+        return Commits(self)
+
     def _observed(self) -> sqlite3.Connection:
         """Threads use it at once, which SQLite itself puts in order (sqlite3.threadsafety is 3)."""
         if self._observer is None:
@@ -163,6 +167,30 @@ class Database:
     def write_together(self, work: Callable[[sa.Connection], _Result]) -> _Result:
         """``write`` for what many threads do at once, by ``Together``. Returns what ``work`` returns."""
         return self._each.write(work)
+
+
+class Commits:
+    """Up to which one reader has seen them, by ``Database.version``."""
+
+    def __init__(self, database: Database):
+        self._database = database
+        self._seen: int | None = None
+
+    def are_told(self) -> bool:
+        """By the database, when it was looked at last."""
+        return self._seen is not None
+
+    def all_seen(self) -> bool:
+        """False where the database does not tell."""
+        return self._seen is not None and self._seen == self._database.version()
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[bool]:
+        """Gives whether there may be any that were not seen; then these are, unless the block raises. What is
+        committed meanwhile is not."""
+        version = self._database.version()
+        yield version is None or version != self._seen
+        self._seen = version
 
 
 def _do_each(connection: sa.Connection, works: Sequence[Callable[[sa.Connection], Any]]) -> list[Any]:

@@ -84,7 +84,9 @@ class Engine:
             connection.upgrade()
         pool = concurrent.futures.ThreadPoolExecutor(self._conf.engine.max_deployments, "deployment")
         look = functools.partial(self._take, pool)
-        periodic.every(self._conf.engine.poll_interval, stop, "Looking for work", look, self._store.version)
+        periodic.every(
+            self._conf.engine.poll_interval, stop, "Looking for work", look, self._store.commits().looking
+        )
         self._drain()
 
     def _take(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:

@@ -56,7 +56,7 @@ class DeploymentStore(Releases, Progress, Accesses, Artifacts, Ownership, Claims
         hold: Callable[[sa.Connection, str, str], None] = lambda connection, service_id, binding_id: None,
     ):
         self._database = database
-        self.version = database.version
+        self.commits = database.commits
         self._vault = vault
         self._artifact_folder = artifact_folder
         self._hold = hold

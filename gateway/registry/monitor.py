@@ -108,7 +108,7 @@ class _Round:
         self._swept = False
         self._late_at = 0.0
         self._beats: dict[Key, float] = {}  # when each reported last
-        self._listened: int | None = None  # the database's version when that was looked for
+        self._commits = registry.readings.commits()
         self._around = Circumstances(resumed_at=time.time())
         self._states: dict[Key, str] = {}  # of servers that do not run, as Nova says
         self._suspects: dict[Key, tuple[Instance, float]] = {}  # those that fail, and when to ask Nova next
@@ -178,15 +178,14 @@ class _Round:
 
     async def _follow(self) -> None:
         """Brings the watches in line with what is registered, then takes the heartbeats."""
-        version = self._registry.readings.version()  # first: what is committed meanwhile is looked at again
-        view = await self._in_thread("judge", self._registry.view)
-        if view is not self._followed:
-            for before, after in touched(self._followed, view):
-                self._line_up(before, after)
-            self._followed = view
-        if version is None or version != self._listened:
-            await self._listen(view)
-            self._listened = version
+        with self._commits.looking() as is_new:
+            view = await self._in_thread("judge", self._registry.view)
+            if view is not self._followed:
+                for before, after in touched(self._followed, view):
+                    self._line_up(before, after)
+                self._followed = view
+            if is_new:
+                await self._listen(view)
 
     async def _reshare(self) -> None:
         """Leaves to the others what is theirs now, and takes what was theirs. Who had nothing, since it was

@@ -51,7 +51,7 @@ class Readings:
 
     def __init__(self, database: Database):
         self._database = database
-        self.version = database.version
+        self.commits = database.commits
         self._slots: dict[Key, int] | None = None  # where the last reading of each went
 
     def last(self, key: Key, since: float) -> list[Reading]:

@@ -165,7 +165,7 @@ def touched(before: View | None, after: View) -> Iterator[tuple[ServiceType | No
 
 
 class Snapshot:
-    """Follows every commit where the database tells of them (``Database.version``). Where it does not, it
+    """Follows every commit where the database tells of them (``Database.commits``). Where it does not, it
     looks at the change index at most once per ``refresh_interval`` (seconds), when somebody asks. Threads
     share it. While the database cannot be read, what was last seen goes on being served."""
 
@@ -177,7 +177,7 @@ class Snapshot:
         self._clock = clock
         self._lock = threading.Lock()
         self._view: View | None = None
-        self._version: int | None = None  # the database's, at which ``_view`` was looked at
+        self._commits = store.commits()  # those in ``_view``
         self._looked_at = 0.0
         self._failing = False
 
@@ -197,27 +197,29 @@ class Snapshot:
             return self._view if self._is_newest() else self._look()
 
     def _is_recent(self) -> bool:
-        moment = self._refresh_interval if self._version is None else _MOMENT
+        told = self._commits.are_told() and not self._failing
+        moment = _MOMENT if told else self._refresh_interval
         return self._view is not None and self._clock() - self._looked_at < moment
 
     def _is_newest(self) -> bool:
         now = self._clock()
-        newest = self._version is not None and self._version == self._store.version()
+        newest = self._commits.all_seen()
         if newest:
             self._looked_at = now
         return newest
 
     def _look(self) -> View:
-        now, version = self._clock(), self._store.version()  # first: what is committed meanwhile is looked at
+        now = self._clock()
         try:
-            self._view = self._newer(self._view)
-            self._version, self._failing, self._looked_at = version, False, now
+            with self._commits.looking():
+                self._view = self._newer(self._view)
+            self._failing, self._looked_at = False, now
         except _DATABASE_ERRORS as error:
             if self._view is None:
                 raise
             if not self._failing:
                 LOG.warning("The registry's database cannot be read; going on with what is known: %s", error)
-            self._version, self._failing, self._looked_at = None, True, self._clock()
+            self._failing, self._looked_at = True, self._clock()
         return self._view
 
     def _newer(self, view: View | None) -> View:

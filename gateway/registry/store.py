@@ -77,12 +77,9 @@ class RegistryStore:
 
     def __init__(self, database: Database):
         self._database = database
+        self.commits = database.commits
         self._additions = Together(database, _add)
         self.readings = Readings(database)
-
-    def version(self) -> int | None:
-        """As ``Database.version``."""
-        return self._database.version()
 
     def index(self) -> int:
         """The index of the last change: one row, read by its key."""

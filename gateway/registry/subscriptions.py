@@ -87,7 +87,7 @@ class SubscriptionStore:
 
     def __init__(self, database: Database, vault: Vault):
         self._database = database
-        self.version = database.version
+        self.commits = database.commits
         self._vault = vault
 
     # For those who subscribe; what belongs to another project is not there (NotFound)

@@ -119,7 +119,7 @@ class _Round:
         self._view = view
         self._tasks: dict[str, asyncio.Task] = {}
         self._pending: set[str] = set()
-        self._seen: int | None = None  # the database's version that was looked at last
+        self._commits = store.commits()
         self._news = asyncio.Event()  # set once, and then another one
         self._telling: dict[str, float] = {}  # by subscription: of when the change is
 
@@ -140,10 +140,9 @@ class _Round:
 
     async def _look(self) -> None:
         """For changes, for what is to be sent again, and for subscriptions that came and went."""
-        version = self._store.version()  # first: what is committed meanwhile is looked at again
-        if version is None or version != self._seen:
-            await self._read()
-            self._seen = version
+        with self._commits.looking() as is_new:
+            if is_new:
+                await self._read()
         metrics.WEBHOOK_BEHIND.set(time.time() - min(self._telling.values(), default=time.time()))
         news, self._news = self._news, asyncio.Event()
         news.set()

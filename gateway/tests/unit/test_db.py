@@ -91,3 +91,26 @@ def test_every_commit_is_another_version(database):
     assert len(set(seen)) == 3
     assert len(names(other)) == 2  # nothing is new by being read
     assert database.version() == seen[-1]
+
+
+def test_a_commit_is_new_until_it_was_looked_at_to_the_end(database):
+    commits = database.commits()
+    told = []
+
+    def look(meanwhile=lambda: None):
+        with commits.looking() as is_new:
+            told.append(is_new)
+            meanwhile()
+
+    look()
+    look()
+    assert told == [True, False]
+    assert commits.all_seen()
+    database.write_together(insert("a"))
+    with pytest.raises(ZeroDivisionError):
+        look(lambda: 1 / 0)
+    assert not commits.all_seen()
+    look(lambda: database.write_together(insert("b")))
+    look()
+    assert told == [True, False, True, True, True]
+    assert commits.all_seen()

@@ -1,8 +1,10 @@
 import threading
+import types
 
 import pytest
 
 from gateway import errors, periodic
+from gateway.db import Commits
 
 
 def test_it_goes_on_whatever_is_raised(caplog):
@@ -31,6 +33,10 @@ def test_never_once_stopped_nor_without_an_interval(stopped):
     periodic.every(0.001 if stopped else 0, stop, "A look", lambda: pytest.fail("was called"))
 
 
+def told_by(version):
+    return Commits(types.SimpleNamespace(version=version)).looking
+
+
 def test_what_stays_the_same_is_looked_at_once_a_second(monkeypatch):
     now, stop, looks = [100.0], threading.Event(), []
     monkeypatch.setattr(periodic.time, "monotonic", lambda: now[0])
@@ -43,7 +49,7 @@ def test_what_stays_the_same_is_looked_at_once_a_second(monkeypatch):
             stop.set()
         return found
 
-    periodic.every(0.001, stop, "A look", lambda: looks.append(round(now[0] - 100, 1)), version)
+    periodic.every(0.001, stop, "A look", lambda: looks.append(round(now[0] - 100, 1)), told_by(version))
     assert looks == [0.4, 1.2, 2.4, 2.8]
 
 
@@ -55,7 +61,7 @@ def test_what_failed_is_looked_at_again_though_nothing_changed(caplog):
             raise raised.pop()
         stop.set()
 
-    periodic.every(0.001, stop, "A look", act, lambda: 1)
+    periodic.every(0.001, stop, "A look", act, told_by(lambda: 1))
     assert stop.is_set()
 
 
