@@ -26,6 +26,7 @@ from crash.rows import KINDS
 from harness.gatewayd import Gatewayd
 from harness.tcp_proxy import Proxy
 
+from gateway.tests import databases
 from gateway.tests.database_servers import PostgreSQL
 from gateway.tests.functional.test_coordination import Etcd
 
@@ -71,20 +72,16 @@ class Hosts(Lane):
         super().__init__(ground, "several", 0)
         server = PostgreSQL().start()
         made.callback(server.stop)
-        admin = sa.create_engine(server.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with admin.connect() as connection:
-            connection.execute(sa.text("CREATE DATABASE gateway"))
-        database = sa.make_url(server.url).set(database="gateway")
+        url = databases.made("gateway", server.url)
         etcd = Etcd(ground.folder / "etcd").start()
         made.callback(etcd.stop)
         etcd_port = int(etcd.url.rpartition(":")[2])
         self._etcd = etcd3gw.Etcd3Client(port=etcd_port, timeout=5)
-        url = database.render_as_string(hide_password=False)
         self.daemon.configure(_options(self.daemon.state, "api", url, etcd_port))
         self.daemon.start()
         made.callback(self.daemon.stop)
         folders = [ground.folder / f"engine-{number}" for number in range(3)]
-        self.engines = [Engine(each, self.daemon.state, database, etcd_port) for each in folders]
+        self.engines = [Engine(each, self.daemon.state, sa.make_url(url), etcd_port) for each in folders]
         for each in self.engines:
             each.start()
             made.callback(each.end)

@@ -11,11 +11,11 @@ import time
 
 import jwt
 import requests
-import sqlalchemy as sa
 from several import hosts
 from several.hosts import HUB, NETWORK, Host, until
 from several.watched import Watched
 
+from gateway.tests import databases
 from gateway.tests.database_servers import PostgreSQL
 from gateway.tests.etcd import Etcd
 
@@ -50,10 +50,7 @@ class Ground:
         hosts.make_network()
         self.database = PostgreSQL(address=HUB)
         ends.callback(self.database.stop)
-        self.database.start()
-        engine = sa.create_engine(self.database.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            connection.execute(sa.text("CREATE DATABASE gateway"))
+        self._url = databases.made("gateway", self.database.start().url)
         self.etcd = Etcd(folder / "etcd", HUB)
         ends.callback(self.etcd.stop)
         self.etcd.start()
@@ -90,10 +87,9 @@ class Ground:
         return host
 
     def _sections(self, role: str, host: Host, state: pathlib.Path) -> dict[str, dict]:
-        url = sa.make_url(self.database.url).set(database="gateway")
         return {
             "DEFAULT": {"state_path": state, "role": role},
-            "database": {"connection": url.render_as_string(hide_password=False)},
+            "database": {"connection": self._url},
             "coordination": {"backend_url": self.etcd.url},
             "api": {"host": host.address, "workers": 1},
             "standalone": {

@@ -5,7 +5,6 @@ import json
 import shutil
 import time
 
-import sqlalchemy as sa
 from behave import given, then, when
 from harness import container
 from harness.client import Client
@@ -14,6 +13,7 @@ from harness.composed import Composed
 from harness.gatewayd import free_port
 from harness.own import contained_gateway
 
+from gateway.tests import databases
 from gateway.tests.database_servers import PostgreSQL
 from gateway.tests.functional.test_coordination import Etcd
 
@@ -83,10 +83,6 @@ def step_secrets(context):
     context.add_cleanup(server.stop)
     etcd = Etcd(server.folder / "etcd").start()
     context.add_cleanup(etcd.stop)
-    admin = sa.create_engine(server.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with admin.connect() as connection:
-        connection.execute(sa.text("CREATE DATABASE gateway"))
-    url = sa.make_url(server.url).set(database="gateway")
     folder = context.folder / "compose"
     folder.mkdir()
     context.add_cleanup(shutil.rmtree, folder)
@@ -94,7 +90,7 @@ def step_secrets(context):
     secrets = folder / "gateway.conf"
     secrets.touch(0o400)
     secrets.write_text(
-        f"[database]\nconnection = {url.render_as_string(hide_password=False)}\n"
+        f"[database]\nconnection = {databases.made('gateway', server.url)}\n"
         f"[keystone_authtoken]\npassword = {login['password']}\n[api]\nport = {free_port()}\n"
     )
     shutil.chown(secrets, 10001)

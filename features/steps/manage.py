@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 
-import alembic.command
-import alembic.config
 import sqlalchemy as sa
 from behave import then, when
 from harness import clouds
 from harness.asking import call
 from harness.names import filled
+
+from gateway import conf as options
+from gateway.db import Database, schema
 
 _SOON = 120  # seconds
 
@@ -55,11 +56,8 @@ def step_new_database(context):
 def step_old_database(context, revision):
     """A new one, brought so far."""
     step_new_database(context)
-    config = alembic.config.Config()
-    config.set_main_option("script_location", "gateway.db:migrations")
-    with _database(context) as connection:
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, revision)
+    conf = options.load([str(each) for each in context.gateway.command[1:]])
+    schema.upgrade(Database(conf), revision)
 
 
 @when("its database forgets the deployment")

@@ -20,7 +20,7 @@ from gateway.deploy.engine import Engine
 from gateway.deploy.jobboard import Jobboard
 from gateway.deploy.model import Status
 from gateway.deploy.store import DeploymentStore
-from gateway.tests import database_servers, deployed
+from gateway.tests import database_servers, databases, deployed
 from gateway.tests.functional.test_cloud_api import keystone, openstack, parts
 from gateway.tests.functional.test_coordination import etcd, redis_url
 from gateway.tests.functional.test_deploy_engine import asked_for, cloud, ended, engine, states, store, until
@@ -178,12 +178,8 @@ def test_another_engine_goes_on_with_the_flow_of_one_that_is_cut_off(place, part
 def test_a_database_that_is_away_is_no_failure(postgresql, parts, store, cloud, tmp_path):
     fails_at_ssh(parts)
     proxy = Proxy(postgresql.port)
-    server = sa.create_engine(postgresql.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    with server.connect() as connection:
-        connection.execute(sa.text("CREATE DATABASE gateway"))
-    url = sa.make_url(postgresql.url).set(port=proxy.port, database="gateway")
-    url = url.render_as_string(hide_password=False)
-    parts.conf.set_override("connection", url, "database")
+    url = sa.make_url(databases.made("gateway", postgresql.url)).set(port=proxy.port)
+    parts.conf.set_override("connection", url.render_as_string(hide_password=False), "database")
     parts.conf.set_override("max_retries", 1, "database")
     schema.upgrade(Database(parts.conf))
     own = built(parts.conf)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from gateway import conf as options
 from gateway import db
+from gateway.tests import databases
 from gateway.tests.database_servers import MariaDB, PostgreSQL
 
 _PATIENCE = 30  # seconds; MariaDB itself would wait 50 for the lock
@@ -19,11 +20,8 @@ def database(request, tmp_path, monkeypatch):
     server = request.param()
     try:
         server.start()
-        with sa.create_engine(server.url, isolation_level="AUTOCOMMIT").connect() as connection:
-            connection.execute(sa.text("CREATE DATABASE idle"))
         conf = options.load(["--state_path", str(tmp_path)], config_files=[])
-        url = sa.make_url(server.url).set(database="idle").render_as_string(hide_password=False)
-        conf.set_override("connection", url, "database")
+        conf.set_override("connection", databases.made("idle", server.url), "database")
         monkeypatch.setattr(db, "_IDLE", 1)
         yield db.Database(conf)
     finally:
