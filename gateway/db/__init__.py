@@ -36,9 +36,9 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
-#: What the servers' drivers are told where the URL does not say it: how long they wait for one that does not
-#: answer, in seconds but for libpq's tcp_user_timeout (a lock may take MariaDB 50 s), and the character set.
-_TOLD = {
+#: How long the drivers wait for a server that does not answer, where the URL does not say it: seconds, but
+#: milliseconds for tcp_user_timeout (libpq). A lock may take MariaDB 50 s.
+_PATIENCE = {
     "postgresql+psycopg2": {
         "connect_timeout": "10",
         "tcp_user_timeout": "15000",
@@ -46,7 +46,6 @@ _TOLD = {
         "keepalives_interval": "5",
     },
     "mysql+pymysql": {
-        "charset": "utf8mb4",  # oslo.db's is utf8, in which MariaDB compares no name with all characters
         "connect_timeout": "10",
         "read_timeout": "60",
         "write_timeout": "10",
@@ -55,11 +54,13 @@ _TOLD = {
 
 
 def url(conf: cfg.ConfigOpts) -> str:
-    """[database] connection, with ``_TOLD``: a server that is cut off is given up in time."""
+    """[database] connection, with ``_PATIENCE``: a server that is cut off is given up in time."""
     given = sa.make_url(conf.database.connection)
     driver = f"{given.get_backend_name()}+{given.get_driver_name()}"
-    wanted = {name: text for name, text in _TOLD.get(driver, {}).items() if name not in given.query}
-    return given.update_query_dict(wanted).render_as_string(hide_password=False)
+    told = {name: text for name, text in _PATIENCE.get(driver, {}).items() if name not in given.query}
+    if given.get_backend_name() == "mysql":
+        told["charset"] = "utf8mb4"  # oslo.db's and DevStack's is utf8, which lacks characters of four bytes
+    return given.update_query_dict(told).render_as_string(hide_password=False)
 
 
 class Sealed(sa.TypeDecorator):

@@ -56,6 +56,18 @@ def alone(engine: sa.Engine) -> Iterator[None]:
 def upgrade(database: Database, to: str = "head") -> None:
     """Idempotent; the daemon calls it before its roles start."""
     config = _config()
-    with alone(database.engine), database.write() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, to)
+    with alone(database.engine):
+        if database.engine.dialect.name == "mysql" and current(database) is None:
+            _let_names_differ(database)
+        with database.write() as connection:
+            config.attributes["connection"] = connection
+            alembic.command.upgrade(config, to)
+
+
+def _let_names_differ(database: Database) -> None:
+    """In MariaDB a table that says nothing of it has its database's character set and collation, and that has
+    its server's: few of them know every character, and small letters from large ones."""
+    with database.write() as connection:
+        name = connection.dialect.identifier_preparer.quote(connection.engine.url.database)
+        connection.execute(sa.text(f"ALTER DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"))
+    database.engine.dispose()  # a session that was open goes on making tables as it was before

@@ -18,9 +18,7 @@ def made(folder: str, server: str | None = SERVER) -> str:
     """The URL of the database of that folder on ``server``, empty at first."""
     name = "gateway_" + hashlib.sha256(folder.encode()).hexdigest()[:32]
     with _connected(server) as connection, contextlib.suppress(sa.exc.ProgrammingError):  # it is there
-        # MariaDB's own default may know neither every character nor small letters from large ones
-        texts = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if connection.dialect.name == "mysql" else ""
-        connection.execute(sa.text(f"CREATE DATABASE {name} {texts}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
     return sa.make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
