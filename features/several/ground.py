@@ -1,4 +1,4 @@
-"""PostgreSQL, etcd and HAProxy, and the gateway on five hosts: two with the role api, three with monitor."""
+"""A database, a coordinator, HAProxy, and the gateway on five hosts: two APIs, three monitors."""
 
 import base64
 import configparser
@@ -16,7 +16,7 @@ from several.hosts import HUB, NETWORK, Host, until
 from several.watched import Watched
 
 from gateway.tests import databases
-from gateway.tests.database_servers import PostgreSQL
+from gateway.tests.database_servers import MariaDB, PostgreSQL, Redis
 from gateway.tests.etcd import Etcd
 
 INTERVAL = 2  # seconds between two checks of what is watched
@@ -42,18 +42,21 @@ backend apis
 
 
 class Ground:
-    """``ends``: what is to be undone at the end."""
+    """``ends``: what is to be undone at the end. ``database`` (postgresql, mysql) and ``coordinator`` (etcd3,
+    redis) are what their URLs begin with."""
 
-    def __init__(self, folder: pathlib.Path, ends: contextlib.ExitStack, count: int):
+    def __init__(
+        self, folder: pathlib.Path, ends: contextlib.ExitStack, count: int, database: str, coordinator: str
+    ):
         self.folder = folder
         self.secret, self._key = secrets.token_hex(32), base64.urlsafe_b64encode(secrets.token_bytes(32))
         hosts.make_network()
-        self.database = PostgreSQL(address=HUB)
-        ends.callback(self.database.stop)
-        self._url = databases.made("gateway", self.database.start().url)
-        self.etcd = Etcd(folder / "etcd", HUB)
-        ends.callback(self.etcd.stop)
-        self.etcd.start()
+        self._database = (MariaDB if database == "mysql" else PostgreSQL)(address=HUB)
+        ends.callback(self._database.stop)
+        self._url = databases.made("gateway", self._database.start().url)
+        self._coordinator = Redis(address=HUB) if coordinator == "redis" else Etcd(folder / "etcd", HUB)
+        ends.callback(self._coordinator.stop)
+        self._coordinator.start()
         self.watched = Watched(count, HUB)
         self.apis = [self._host("api", f"api{number}", 10 + number) for number in (1, 2)]
         self.monitors = [self._host("monitor", f"monitor{number}", 20 + number) for number in (1, 2, 3)]
@@ -66,9 +69,9 @@ class Ground:
         until(lambda: self._is_up(URL), 60, "HAProxy hands on")
 
     def ports(self, what: str) -> list[int]:
-        """Of "the database", "etcd" or "both"."""
-        found = {"the database": [self.database.port], "etcd": [self.etcd.port]}
-        return found.get(what) or [*found["the database"], *found["etcd"]]
+        """Of "the database", "the coordinator" or "both"."""
+        found = {"the database": [self._database.port], "the coordinator": [self._coordinator.port]}
+        return found.get(what) or [port for ports in found.values() for port in ports]
 
     # The hosts
 
@@ -90,7 +93,7 @@ class Ground:
         return {
             "DEFAULT": {"state_path": state, "role": role},
             "database": {"connection": self._url},
-            "coordination": {"backend_url": self.etcd.url},
+            "coordination": {"backend_url": self._coordinator.url},
             "api": {"host": host.address, "workers": 1},
             "standalone": {
                 "host": host.address,

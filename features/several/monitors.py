@@ -147,9 +147,9 @@ class Monitors:
         hosts, again = self._ground.monitors, lambda: self._ground.start(hosts[0])
         yield self.row("killed (-9), started again", hosts[0], hosts[0].kill, again)
         yield self.row("frozen (SIGSTOP), goes on", hosts[1], hosts[1].freeze, hosts[1].thaw)
-        for number, what in enumerate(("etcd", "the database", "both")):
+        for number, what in enumerate(("the coordinator", "the database", "both")):
             host = hosts[(2 + number) % 3]
             ports = self._ground.ports(what)
             yield self.row(f"cut off from {what}", host, lambda h=host, p=ports: h.cut(*p), host.heal)
-        for what in ("etcd", "the database"):
+        for what in ("the coordinator", "the database"):
             yield self.outage(what)

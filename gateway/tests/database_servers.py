@@ -1,5 +1,5 @@
 """MariaDB, PostgreSQL and Redis from Debian's packages, each with an admin's login, on a free port of
-127.0.0.1, in a folder that is gone afterwards. They do not run as root. PostgreSQL may be on another address.
+127.0.0.1, or another address, in a folder that is gone afterwards. They do not run as root.
 
     python -m gateway.tests.database_servers COMMAND…
 
@@ -115,7 +115,7 @@ class MariaDB(Server):
             "--no-defaults",
             f"--datadir={data}",
             f"--socket={self.folder}/socket",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self.address}",
             f"--port={self.port}",
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-flush-method=nosync",
@@ -139,7 +139,7 @@ class MariaDB(Server):
         """What it has of the broker's: databases and accounts."""
         with (
             contextlib.closing(
-                pymysql.connect(host="127.0.0.1", port=self.port, user=USERNAME, password=PASSWORD)
+                pymysql.connect(host=self.address, port=self.port, user=USERNAME, password=PASSWORD)
             ) as manager,
             manager.cursor() as cursor,
         ):
@@ -199,6 +199,11 @@ class Redis(Server):
     type, account = "redis", "redis"
     installed = pathlib.Path("/usr/bin/redis-server").exists()
 
+    @property
+    def url(self) -> str:
+        """For tooz, which decodes nothing."""
+        return f"redis://{USERNAME}:{PASSWORD}@{self.address}:{self.port}"
+
     def start(self) -> "Redis":
         acl = self.folder / "users.acl"
         acl.write_text(f"user default off\nuser {USERNAME} on ~* &* +@all >{PASSWORD}\n")
@@ -206,7 +211,7 @@ class Redis(Server):
             shutil.chown(acl, self.account)
         self.process = self.command(
             "/usr/bin/redis-server",
-            *("--bind", "127.0.0.1", "--dir", self.folder, "--save", "", "--aclfile", acl),
+            *("--bind", self.address, "--dir", self.folder, "--save", "", "--aclfile", acl),
             *(("--port", "0", "--tls-port") if self.certificate else ("--port",)),
             str(self.port),
             *(("--tls-cert-file", self._pem, "--tls-key-file", self._pem) if self.certificate else ()),
@@ -217,7 +222,7 @@ class Redis(Server):
 
     def _manager(self) -> redis.Redis:
         return redis.Redis(
-            "127.0.0.1",
+            self.address,
             self.port,
             username=USERNAME,
             password=PASSWORD,

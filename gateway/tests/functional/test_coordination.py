@@ -11,7 +11,7 @@ import pytest
 from gateway import conf as options
 from gateway import coordination, errors
 from gateway.coordination import Coordination
-from gateway.tests.database_servers import PASSWORD, USERNAME, Redis
+from gateway.tests.database_servers import Redis
 from gateway.tests.etcd import Etcd
 
 KEYS = [f"project/hello/{number}" for number in range(300)]
@@ -33,8 +33,7 @@ def redis_url():
         pytest.skip("Redis is not installed (apt-get install redis-server)")
     server = Redis()
     try:
-        server.start()
-        yield f"redis://{USERNAME}:{PASSWORD}@127.0.0.1:{server.port}"
+        yield server.start().url
     finally:
         server.stop()
 
