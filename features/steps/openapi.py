@@ -24,13 +24,13 @@ def step_schemathesis(context, who, count):
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", _EXPECTED, "run"),
         *(f"{context.client.url}/v1/openapi.json", "--checks", "all", "--phases", "coverage,fuzzing"),
         *("--max-examples", str(count), "--seed", "1", "--no-shrink", "--no-color", "--warnings", "off"),
-        *("--continue-on-failure", "--request-timeout", "60"),
+        *("--continue-on-failure", "--request-timeout", "60", "--max-response-time", "60"),
     ]
     if who != "nobody":
         command += ["--header", f"X-Auth-Token: {clouds.as_user(who).auth_token}"]
     log = context.folder / "schemathesis.log"
     with log.open("w") as file:
-        done = subprocess.run(command, cwd=context.folder, stdout=file, stderr=file, timeout=300)
+        done = subprocess.run(command, cwd=context.folder, stdout=file, stderr=file, timeout=900)
     assert done.returncode == 0, log.read_text()[-6000:]
 
 

@@ -155,7 +155,7 @@ def step_schemathesis(context, count):
         *("--phases", "coverage,fuzzing", "--checks", ",".join(_CHECKS), "--no-shrink", "--no-color"),
         *("--warnings", "off", "--continue-on-failure", "--request-timeout", "60"),
     ]
-    done = subprocess.run(command, cwd=context.folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=context.folder, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
