@@ -28,7 +28,7 @@ from harness.tcp_proxy import Proxy
 
 from gateway.tests import databases
 from gateway.tests.database_servers import PostgreSQL
-from gateway.tests.functional.test_coordination import Etcd
+from gateway.tests.etcd import Etcd
 
 _AWAY = 12.0  # seconds that a fault lasts: twice the lease
 _WORK = 20  # seconds of a deployment's setup
@@ -75,13 +75,12 @@ class Hosts(Lane):
         url = databases.made("gateway", server.url)
         etcd = Etcd(ground.folder / "etcd").start()
         made.callback(etcd.stop)
-        etcd_port = int(etcd.url.rpartition(":")[2])
-        self._etcd = etcd3gw.Etcd3Client(port=etcd_port, timeout=5)
-        self.daemon.configure(_options(self.daemon.state, "api", url, etcd_port))
+        self._etcd = etcd3gw.Etcd3Client(port=etcd.port, timeout=5)
+        self.daemon.configure(_options(self.daemon.state, "api", url, etcd.port))
         self.daemon.start()
         made.callback(self.daemon.stop)
         folders = [ground.folder / f"engine-{number}" for number in range(3)]
-        self.engines = [Engine(each, self.daemon.state, sa.make_url(url), etcd_port) for each in folders]
+        self.engines = [Engine(each, self.daemon.state, sa.make_url(url), etcd.port) for each in folders]
         for each in self.engines:
             each.start()
             made.callback(each.end)

@@ -15,7 +15,7 @@ from harness.own import contained_gateway
 
 from gateway.tests import databases
 from gateway.tests.database_servers import PostgreSQL
-from gateway.tests.functional.test_coordination import Etcd
+from gateway.tests.etcd import Etcd
 
 _ROLES = ("api", "engine", "monitor", "rpc")
 _HEALTH = ("python3", "-m", "gateway.healthcheck")
